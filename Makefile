@@ -1,0 +1,48 @@
+# The two commands that matter are `make demo` and `make test`; each makes .venv and installs what it needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types schema schema-check unit tsc soak bench conformance clean
+
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@touch $@
+
+demo: $(STAMP) ## Run the main job offline: sign in, 401, refresh, retry, sign out
+	$(BIN)/app-server demo
+
+test: lint types schema-check unit ## Run everything that must pass
+
+lint: $(STAMP) ## Check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP) ## Check types
+	$(BIN)/mypy
+
+schema: $(STAMP) ## Write schema/ anew from the declarations
+	$(BIN)/python -m protocol.export
+
+schema-check: $(STAMP) ## Check that schema/ is what the declarations say
+	$(BIN)/python -m protocol.export --check
+
+unit: $(STAMP) ## Run the tests
+	$(BIN)/python -m pytest
+
+soak: $(STAMP) ## Run the long tests
+	$(BIN)/python -m pytest -m soak
+
+bench: $(STAMP) ## Measure the server; PEER='command …' measures that beside it
+	$(BIN)/python benchmarks/run.py $(if $(PEER),--peer '$(PEER)')
+
+clean: ## Remove what was made
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,117 @@
+"""How sign-in and the recovery of credentials fail, as one tree. None of it knows about JSON-RPC.
+
+    AuthError
+    ├── LoginNotAllowed         the configuration, or what is active already, forbids this login
+    ├── InvalidCredentials      what was handed in cannot be a credential
+    ├── CredentialsNotSaved     the store refused; the previous state stays
+    └── RecoveryFailed          a 401 could not be turned into a newer credential
+        ├── NotRecoverable      this kind of credential is never refreshed: the upstream's own answer stands
+        ├── SignedOut           the credential that was used belongs to nobody any more
+        ├── ParentRefused       the parent answered with an error
+        ├── ParentTimedOut      the parent did not answer
+        ├── ParentGone              the parent has closed the connection
+        ├── ParentAnswerUnusable    the parent answered something else than fresh tokens of the account
+        ├── RefreshRejected         the issuer says that only a new login helps
+        └── RefreshUnavailable      the issuer could not be asked, or did not answer as it should
+"""
+
+
+class AuthError(Exception):
+    """Base of this tree.
+
+    :param message: the text of the wire; never holds a secret.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class LoginNotAllowed(AuthError):
+    """The configuration, or what is active already, forbids this login."""
+
+
+class InvalidCredentials(AuthError):
+    """What was handed in cannot be a credential."""
+
+
+class CredentialsNotSaved(AuthError):
+    """The store refused; the previous state stays."""
+
+
+class RecoveryFailed(AuthError):
+    """A 401 could not be turned into a newer credential (wire.md sections 10 and 11).
+
+    :param details: what somebody else said about it, for ``additionalDetails``.
+    """
+
+    permanent = False
+    """Whether only a new login helps."""
+
+    def __init__(self, message: str, details: str | None = None) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class NotRecoverable(RecoveryFailed):
+    """This kind of credential is never refreshed: the upstream's own answer stands."""
+
+    def __init__(self) -> None:
+        super().__init__("this credential cannot be refreshed")
+
+
+class SignedOut(RecoveryFailed):
+    """The credential that was used belongs to nobody any more."""
+
+    permanent = True
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Your access token could not be refreshed because you have since logged out or signed in to another "
+            "account. Please sign in again."
+        )
+
+
+class ParentRefused(RecoveryFailed):
+    """The parent answered the refresh request with an error."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(f"auth refresh request failed: code={code}", details=message)
+
+
+class ParentTimedOut(RecoveryFailed):
+    """The parent did not answer the refresh request.
+
+    :param seconds: how long it had.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"auth refresh request timed out after {seconds:g}s")
+
+
+class ParentGone(RecoveryFailed):
+    """The parent has closed the connection, so it cannot be asked."""
+
+    def __init__(self) -> None:
+        super().__init__("auth refresh request failed: the connection is closed")
+
+
+class ParentAnswerUnusable(RecoveryFailed):
+    """The parent's answer has the wrong shape, is no token, or belongs to an account that is not allowed."""
+
+
+class RefreshRejected(RecoveryFailed):
+    """The issuer says that only a new login helps.
+
+    :param code: its error code, if it gave one.
+    """
+
+    permanent = True
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class RefreshUnavailable(RecoveryFailed):
+    """The issuer could not be asked, or did not answer as it should; it may work another time."""

@@ -1,0 +1,1 @@
+"""What is asked of the upstream: one authorised HTTP path, and those who use it."""

@@ -1,0 +1,129 @@
+"""The HTTP client, built on first use: importing it and reading the trust store cost more than all the rest of a
+start, and many a server never sends anything.
+
+Proxies come from the environment (``HTTPS_PROXY`` and its like), trust from the operating system, and from one more CA
+file where one is configured (wire.md section 1). Connections are kept alive and the TLS context is built once.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import anyio
+
+from app_server.version import __version__
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx2
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds to establish a connection, TLS included."""
+
+
+class UpstreamUnreachable(OSError):
+    """No answer: refused, dropped, timed out, or not HTTP.
+
+    :param url: what was asked, which never holds a secret.
+    :param timed_out: whether it was silence that ended the wait.
+    """
+
+    def __init__(self, url: str, *, timed_out: bool) -> None:
+        super().__init__(f"error sending request for url ({url})")
+        self.url = url
+        self.timed_out = timed_out
+
+
+class HttpClient:
+    """Sends requests without knowing about credentials.
+
+    :param ca_certificate: path of a PEM file with CAs to trust besides the system's, or None.
+    """
+
+    def __init__(self, ca_certificate: str | None = None) -> None:
+        self._ca_certificate = ca_certificate
+        self._client: httpx2.AsyncClient | None = None
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        timeout: float,
+        headers: dict[str, str] | None = None,
+        json: object = None,
+        form: dict[str, str] | None = None,
+    ) -> httpx2.Response:
+        """Send one request and read the whole answer, whatever its status.
+
+        :param timeout: seconds for the whole exchange.
+        :raises UpstreamUnreachable: there was no answer.
+        """
+        import httpx2  # noqa: PLC0415 - see the module's docstring
+
+        client = self._client or self._open()
+        try:
+            with anyio.fail_after(timeout):
+                return await client.request(method, url, headers=headers, json=json, data=form)
+        except TimeoutError:
+            raise UpstreamUnreachable(url, timed_out=True) from None
+        except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
+            # Not chained: the library's texts can quote headers.
+            timed_out = isinstance(error, httpx2.TimeoutException)
+            raise UpstreamUnreachable(url, timed_out=timed_out) from None
+
+    async def fetch_json(self, url: str, headers: dict[str, str], timeout: float) -> object:
+        """GET JSON.
+
+        :param timeout: seconds for the whole exchange.
+        :raises OSError: there was no answer, or none with status 200 and JSON in it.
+        """
+        response = await self.send("GET", url, headers=headers, timeout=timeout)
+        try:
+            if response.status_code == 200:
+                return response.json()
+        except ValueError:
+            raise OSError(f"{url} did not answer with JSON") from None
+        raise OSError(f"{url} answered with status {response.status_code}")
+
+    async def post_json(self, url: str, body: dict[str, str], timeout: float) -> int:
+        """POST JSON and return the status.
+
+        :param timeout: seconds for the whole exchange.
+        :raises UpstreamUnreachable: there was no answer.
+        """
+        return (await self.send("POST", url, json=body, timeout=timeout)).status_code
+
+    async def aclose(self) -> None:
+        """Close the connections that are kept alive."""
+        if self._client is not None:
+            await self._client.aclose()
+
+    def _open(self) -> httpx2.AsyncClient:
+        import httpx2  # noqa: PLC0415 - see the module's docstring
+
+        self._client = httpx2.AsyncClient(
+            verify=self._trust(),
+            headers={"User-Agent": f"app-server/{__version__}"},
+            timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT),
+            limits=httpx2.Limits(max_connections=256, max_keepalive_connections=32, keepalive_expiry=60),
+        )
+        return self._client
+
+    def _trust(self) -> ssl.SSLContext | bool:
+        if self._ca_certificate is None:
+            return True
+        import ssl  # noqa: PLC0415
+
+        import truststore  # noqa: PLC0415
+
+        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            context.load_verify_locations(cafile=self._ca_certificate)
+        except OSError as error:  # ssl.SSLError is one
+            log.warning("the CA file %s cannot be used: %s", self._ca_certificate, error)
+        return context

@@ -1,0 +1,149 @@
+"""The composition root: every service is built here, once, and given what it depends on. Nothing is global.
+
+Read this file to see what the program consists of.
+"""
+
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+
+import anyio
+from anyio.abc import TaskGroup
+
+from app_server.accounts import Accounts
+from app_server.announcements import AccountAnnouncements
+from app_server.auth.credentials import PersonalAccessToken
+from app_server.auth.environment import identify
+from app_server.auth.manager import AuthManager
+from app_server.auth.policy import LoginPolicy
+from app_server.auth.revocation import Revocation
+from app_server.auth.store import open_store
+from app_server.backend.authorized import AuthorizedHttp
+from app_server.backend.http import HttpClient
+from app_server.backend.paths import backend_paths
+from app_server.backend.routing import WorkspaceRouting
+from app_server.backend.usage import Usage
+from app_server.config import ConfigWarning, Settings
+from app_server.connection import Connection
+from app_server.handlers.account import AccountHandlers
+from app_server.handlers.lifecycle import LifecycleHandlers
+from app_server.handlers.rate_limits import RateLimitHandlers
+from app_server.handlers.table import handlers
+from app_server.outgoing import Outgoing
+from app_server.router import Router
+from app_server.server_requests import ask_parent_for_tokens
+from app_server.session import Session
+from app_server.transport.base import Transport
+from protocol.jsonrpc import Request
+from protocol.lifecycle import ConfigWarningNotification, TextPosition, TextRange
+
+log = logging.getLogger(__name__)
+
+
+async def serve(
+    transport: Transport,
+    settings: Settings,
+    warnings: Sequence[ConfigWarning] = (),
+    *,
+    answered: Request | None = None,
+    handle_signals: bool = False,
+) -> None:
+    """Serve one client until it goes; everything that was begun has ended when this returns.
+
+    :param answered: an ``initialize`` that has been answered before this was called; see ``cold_start``.
+    :param handle_signals: end in order on SIGTERM, as on an end of input.
+    """
+    client = HttpClient(settings.ca_certificate)
+    try:
+        async with anyio.create_task_group() as tasks:
+            connection = await _compose(transport, settings, warnings, client, tasks)
+            if handle_signals and sys.platform != "win32":
+                tasks.start_soon(_end_on_sigterm, connection)
+            await connection.run(answered)
+            tasks.cancel_scope.cancel()
+    finally:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(1):
+            await client.aclose()
+            await transport.aclose()
+
+
+async def _compose(
+    transport: Transport,
+    settings: Settings,
+    warnings: Sequence[ConfigWarning],
+    client: HttpClient,
+    tasks: TaskGroup,
+) -> Connection:
+    session = Session()
+    outgoing = Outgoing(transport)
+    paths = backend_paths(settings.chatgpt_base_url)
+
+    auth = AuthManager(
+        open_store(settings.credentials_store, settings.codex_home),
+        LoginPolicy(settings.forced_login_method, settings.forced_chatgpt_workspace_id),
+        ask_parent_for_tokens(outgoing),
+        _environment_token(settings, client),
+        tasks,
+        parent_timeout=settings.external_refresh_timeout,
+    )
+    await auth.load()
+    http = AuthorizedHttp(client, auth)
+    accounts = Accounts(
+        auth,
+        WorkspaceRouting(http, paths.base_url, paths.accounts_check, tasks),
+        Revocation(client.post_json, settings.revoke_url, settings.client_id, tasks),
+        AccountAnnouncements(outgoing),
+        tasks,
+        requires_openai_auth=settings.requires_openai_auth,
+    )
+    usage = Usage(http, paths.usage, paths.reset_credits, settings.upstream_timeout)
+
+    session.closing = accounts.abandon_login
+    return Connection(
+        transport,
+        outgoing,
+        Router(
+            handlers(
+                LifecycleHandlers(
+                    session,
+                    outgoing,
+                    str(settings.codex_home),
+                    [_on_the_wire(warning) for warning in warnings],
+                    accounts.announce_stored_login,
+                ),
+                AccountHandlers(accounts),
+                RateLimitHandlers(auth, usage),
+            )
+        ),
+        session,
+        max_concurrent=settings.max_concurrent_requests,
+        max_backlog_bytes=settings.max_queued_bytes,
+        drain_timeout=settings.drain_timeout,
+    )
+
+
+def _environment_token(
+    settings: Settings, client: HttpClient
+) -> Callable[[], Awaitable[PersonalAccessToken | None]] | None:
+    token = settings.access_token
+    if token is None:
+        return None
+    return lambda: identify(token, settings.authapi_base_url, client.fetch_json)
+
+
+async def _end_on_sigterm(connection: Connection) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM) as signals:
+        async for _ in signals:
+            connection.end()
+            return
+
+
+def _on_the_wire(warning: ConfigWarning) -> ConfigWarningNotification:
+    place = warning.range and TextRange(
+        start=TextPosition(line=warning.range.start.line, column=warning.range.start.column),
+        end=TextPosition(line=warning.range.end.line, column=warning.range.end.column),
+    )
+    return ConfigWarningNotification(
+        summary=warning.summary, details=warning.details, path=warning.path, range=place
+    )

@@ -1,0 +1,207 @@
+"""One client's life: reading, the handshake, admitting requests, answering them, and the orderly end.
+
+    transport.receive -> jsonrpc.decode -> router.resolve -> lane -> handler -> Reply -> outgoing
+
+The reading path never waits for a handler or for a client's answer. It pauses only when more is admitted than
+``Backlog`` allows; that bound is generous, because the answer to a request of ours may stand behind it in the pipe.
+"""
+
+import logging
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from app_server.lanes import Backlog, Lane
+from app_server.outgoing import Outgoing
+from app_server.router import Call, Deferred, Reply, Router, as_wire_error, require_experimental_api
+from app_server.session import Session
+from app_server.transport.base import MessageTooLong, Transport, TransportClosed
+from protocol.errors import AlreadyInitialized, InternalError, InvalidRequest, NotInitialized, WireError
+from protocol.jsonrpc import MalformedRequest, Notification, Request, Response, decode
+from protocol.lifecycle import INITIALIZED
+from protocol.method import Scope
+
+log = logging.getLogger(__name__)
+
+
+class Connection:
+    """Serves one client until it goes.
+
+    :param transport: where its messages come from; what goes to it goes through ``outgoing``.
+    :param session: what the handshake settles, shared with the handlers.
+    :param max_concurrent: requests outside the account queue that run at once.
+    :param max_backlog_bytes: bytes of requests that may be admitted before reading pauses.
+    :param drain_timeout: seconds that requests already received have to finish once the client has closed its side.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        outgoing: Outgoing,
+        router: Router,
+        session: Session,
+        *,
+        max_concurrent: int,
+        max_backlog_bytes: int,
+        drain_timeout: float,
+    ) -> None:
+        self._transport = transport
+        self._outgoing = outgoing
+        self._router = router
+        self._session = session
+        self._max_concurrent = max_concurrent
+        self._drain_timeout = drain_timeout
+        self._backlog = Backlog(max_backlog_bytes)
+        self._lanes: dict[Scope, Lane] = {}
+        self._running: dict[int, Call] = {}
+        self._ending = anyio.Event()
+
+    def end(self) -> None:
+        """Read no more; answer what was received; then :meth:`run` returns."""
+        self._ending.set()
+
+    async def run(self, answered: Request | None = None) -> None:
+        """Serve until the client closes its side, stops reading, or :meth:`end` is called.
+
+        :param answered: an ``initialize`` whose answer has been sent; what follows the answer has not.
+        """
+        async with anyio.create_task_group() as tasks:
+            self._lanes = {
+                Scope.ACCOUNT: Lane(1, tasks, self._carry_out, self._finish),
+                Scope.CONCURRENT: Lane(self._max_concurrent, tasks, self._carry_out, self._finish),
+            }
+            tasks.start_soon(self._write)
+            if answered is not None:
+                await self._adopt_handshake(answered)
+            await self._read_until_end()
+            await self._drain(tasks)
+
+    async def _write(self) -> None:
+        try:
+            await self._outgoing.run()
+        except TransportClosed:
+            self._outgoing.close()
+            self._ending.set()
+
+    async def _read_until_end(self) -> None:
+        async with anyio.create_task_group() as readers:
+
+            async def until(ended: Any) -> None:
+                await ended()
+                readers.cancel_scope.cancel()
+
+            readers.start_soon(until, self._ending.wait)
+            readers.start_soon(until, self._transport.wait_closed)
+            await self._read()
+            readers.cancel_scope.cancel()
+
+    async def _read(self) -> None:
+        while True:
+            await self._backlog.room()
+            try:
+                line = await self._transport.receive()
+            except MessageTooLong as error:
+                self._outgoing.fail(None, InvalidRequest(f"Invalid request: {error}"))
+                continue
+            if line is None:
+                return
+            if line and not line.isspace():
+                await self._take(line)
+
+    async def _take(self, line: bytes) -> None:
+        try:
+            message = decode(line)
+        except MalformedRequest as error:
+            self._outgoing.fail(error.request_id, error)
+            return
+        except WireError as error:
+            log.debug("a line was refused: %s", error.message)
+            self._outgoing.fail(None, error)
+            await self._outgoing.room()
+            return
+        match message:
+            case Request():
+                await self._admit(message, len(line))
+            case Response():
+                self._outgoing.resolve(message)
+            case Notification(method=method) if method != INITIALIZED.method:
+                log.debug("ignored an unknown notification")
+
+    async def _admit(self, request: Request, size: int) -> None:
+        try:
+            call = self._router.resolve(request, size)
+            scope = call.declaration.scope
+            if scope is Scope.HANDSHAKE:
+                if self._session.initialized:
+                    raise AlreadyInitialized
+            elif not self._session.initialized:
+                raise NotInitialized
+            require_experimental_api(call, self._session.experimental_api)
+        except WireError as error:
+            # Errors are answered at once, so nothing but the reading itself bounds how many there are.
+            self._outgoing.fail(request.id, error)
+            await self._outgoing.room()
+            return
+        self._backlog.enter(call)
+        if scope is Scope.HANDSHAKE:
+            await self._carry_out(call)
+        else:
+            self._lanes[scope].admit(call)
+
+    async def _adopt_handshake(self, answered: Request) -> None:
+        outcome = await self._router.carry_out(self._router.resolve(answered, 0))
+        if isinstance(outcome, Reply):
+            outcome.then()
+
+    async def _carry_out(self, call: Call) -> Deferred[Any] | None:
+        self._running[id(call)] = call
+        try:
+            await self._outgoing.room()
+            outcome = await self._router.carry_out(call)
+        except Exception as error:
+            self._answer_error(call, error)
+            return None
+        if isinstance(outcome, Deferred):
+            return outcome
+        self._answer(call, outcome)
+        return None
+
+    async def _finish(self, call: Call, deferred: Deferred[Any]) -> None:
+        try:
+            reply = await deferred.finish()
+        except Exception as error:
+            self._answer_error(call, error)
+        else:
+            self._answer(call, reply)
+
+    def _answer(self, call: Call, reply: Reply[Any]) -> None:
+        try:
+            self._outgoing.respond(call.id, reply.result)
+        except Exception as error:
+            self._answer_error(call, error)
+            return
+        self._forget(call)
+        reply.then()
+
+    def _answer_error(self, call: Call, error: Exception) -> None:
+        self._outgoing.fail(call.id, as_wire_error(error))
+        self._forget(call)
+
+    def _forget(self, call: Call) -> None:
+        del self._running[id(call)]
+        self._backlog.leave(call)
+
+    async def _drain(self, tasks: TaskGroup) -> None:
+        """Answer what was received, within the time there is; what is then left gets an error."""
+        self._outgoing.refuse_answers()
+        self._session.closing()
+        with anyio.move_on_after(self._drain_timeout) as deadline:
+            await self._backlog.empty()
+        if deadline.cancelled_caught:
+            unanswered = [*self._running.values(), *(call for lane in self._lanes.values() for call in lane.abandon())]
+            for call in unanswered:
+                self._outgoing.fail(call.id, InternalError("the server is shutting down"))
+        with anyio.move_on_after(1):
+            await self._outgoing.flush()
+        tasks.cancel_scope.cancel()

@@ -1,0 +1,168 @@
+"""``account/*`` and ``getAuthStatus`` (wire.md sections 3 to 5 and 9)."""
+
+from typing import Any
+from uuid import UUID
+
+from pydantic import SecretStr
+
+from app_server.accounts import Accounts
+from app_server.auth.credentials import ApiKey, Credential, ExternalTokens, PersonalAccessToken
+from app_server.auth.errors import CredentialsNotSaved, LoginNotAllowed, RecoveryFailed, SignedOut
+from app_server.auth.parent import tokens_from_parent
+from app_server.auth.tokens import InvalidToken
+from app_server.backend.routing import Routing, RoutingError
+from app_server.router import Deferred, Reply
+from protocol.account import (
+    Account,
+    AmazonBedrockAccessKeysLogin,
+    AmazonBedrockLogin,
+    ApiKeyAccount,
+    ApiKeyLogin,
+    ApiKeyLoginStarted,
+    CancelLoginAccountParams,
+    CancelLoginAccountResponse,
+    ChatgptAccount,
+    ChatgptAuthTokensLogin,
+    ChatgptAuthTokensLoginStarted,
+    ChatgptLogin,
+    DeviceCodeLogin,
+    GetAccountParams,
+    GetAccountResponse,
+    GetAuthStatusParams,
+    GetAuthStatusResponse,
+    LoginAccountParams,
+    LoginAccountResponse,
+    LogoutAccountResponse,
+    WorkspaceRouting,
+)
+from protocol.errors import InternalError, InvalidRequest
+from protocol.method import Empty
+
+
+class AccountHandlers:
+    """Who is logged in, on the wire."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+
+    async def read(
+        self, params: GetAccountParams
+    ) -> Reply[GetAccountResponse] | Deferred[GetAccountResponse]:
+        """``account/read``. The lookup of an account's backend does not hold up the requests behind this one."""
+        credential = await self._accounts.auth.current()
+        if credential is None or not self._accounts.requires_openai_auth:
+            return Reply(self._nobody())
+        if isinstance(credential, ApiKey):
+            return Reply(self._response(Account(ApiKeyAccount(type="apiKey"))))
+        if not credential.account_id and not isinstance(credential, ExternalTokens):
+            return Reply(self._chatgpt(credential, None))
+        if routing := self._accounts.routing.known(credential):
+            return Reply(self._chatgpt(routing.credential, routing))
+        return Deferred(lambda: self._read_routed(credential))
+
+    async def auth_status(self, params: GetAuthStatusParams) -> Reply[GetAuthStatusResponse]:
+        """``getAuthStatus``, the older question."""
+        credential = await self._accounts.auth.current()
+        if credential is None or not self._accounts.requires_openai_auth:
+            return Reply(GetAuthStatusResponse(requires_openai_auth=self._accounts.requires_openai_auth))
+        token: SecretStr | None = credential.bearer
+        if not params.include_token or isinstance(credential, PersonalAccessToken):
+            token = None
+        return Reply(
+            GetAuthStatusResponse(auth_method=credential.auth_mode, auth_token=token, requires_openai_auth=True)
+        )
+
+    async def log_in(self, params: LoginAccountParams) -> Reply[LoginAccountResponse]:
+        """``account/login/start``."""
+        try:
+            match params.root:
+                case ApiKeyLogin(api_key=key):
+                    return await self._log_in_with_api_key(key)
+                case ChatgptAuthTokensLogin() as login:
+                    return self._log_in_with_tokens(login)
+                case ChatgptLogin() | DeviceCodeLogin():
+                    self._accounts.auth.require_no_external_tokens()
+                    self._accounts.auth.policy.require_chatgpt_allowed()
+                    raise InvalidRequest("this login is not available yet")
+                case AmazonBedrockLogin() | AmazonBedrockAccessKeysLogin():
+                    self._accounts.auth.policy.require_bedrock_allowed()
+                    raise InvalidRequest("Amazon Bedrock is not supported by this server")
+        except LoginNotAllowed as error:
+            raise InvalidRequest(error.message) from None
+        except CredentialsNotSaved as error:
+            raise InternalError(error.message) from error
+
+    async def cancel(self, params: CancelLoginAccountParams) -> Reply[CancelLoginAccountResponse]:
+        """``account/login/cancel``."""
+        try:
+            login_id = str(UUID(params.login_id))
+        except ValueError:
+            raise InvalidRequest(f"invalid login id: {params.login_id}") from None
+        canceled = self._accounts.cancel_login(login_id)
+        return Reply(CancelLoginAccountResponse(status="canceled" if canceled else "notFound"))
+
+    async def log_out(self, params: Empty) -> Reply[LogoutAccountResponse]:
+        """``account/logout``."""
+        try:
+            then = await self._accounts.log_out()
+        except CredentialsNotSaved as error:
+            raise InternalError(error.message) from error
+        return Reply(LogoutAccountResponse(), then)
+
+    async def _log_in_with_api_key(self, key: SecretStr) -> Reply[LoginAccountResponse]:
+        if not key.get_secret_value().strip():
+            raise InvalidRequest("Invalid request: the API key is empty")
+        then = await self._accounts.log_in_with_api_key(key)
+        return Reply(LoginAccountResponse(ApiKeyLoginStarted()), then)
+
+    def _log_in_with_tokens(self, login: ChatgptAuthTokensLogin) -> Reply[LoginAccountResponse]:
+        try:
+            tokens = tokens_from_parent(
+                login.access_token,
+                account_id=login.chatgpt_account_id,
+                plan=login.chatgpt_plan_type,
+                id_token=login.id_token,
+            )
+        except InvalidToken as error:
+            raise InternalError(f"failed to set external auth: {error.reason}") from None
+        then = self._accounts.log_in_with_tokens(tokens)
+        return Reply(LoginAccountResponse(ChatgptAuthTokensLoginStarted()), then)
+
+    async def _read_routed(self, credential: Credential) -> Reply[GetAccountResponse]:
+        try:
+            routing = await self._accounts.routing.find(credential)
+        except SignedOut:
+            return Reply(self._nobody())
+        except (RoutingError, RecoveryFailed) as error:
+            raise InternalError(error.message, _additional_details(error.details)) from None
+        return Reply(self._chatgpt(routing.credential, routing))
+
+    def _nobody(self) -> GetAccountResponse:
+        return GetAccountResponse(requires_openai_auth=self._accounts.requires_openai_auth)
+
+    def _chatgpt(self, credential: Credential, routing: Routing | None) -> GetAccountResponse:
+        account = ChatgptAccount(
+            type="chatgpt",
+            email=credential.email,
+            plan_type=credential.plan_type or "unknown",
+            workspace_name=routing.workspace_name if routing else None,
+        )
+        return self._response(Account(account), credential.user_id, routing)
+
+    def _response(
+        self, account: Account, user_id: str | None = None, routing: Routing | None = None
+    ) -> GetAccountResponse:
+        workspace_routing = None
+        if routing is not None:
+            workspace_routing = WorkspaceRouting(
+                chatgpt_account_id=routing.account_id,
+                backend_origin=routing.backend_origin,
+                account_routing_override=routing.override,
+            )
+        return GetAccountResponse(
+            account=account, user_id=user_id, requires_openai_auth=True, workspace_routing=workspace_routing
+        )
+
+
+def _additional_details(details: str | None) -> dict[str, Any] | None:
+    return None if details is None else {"additionalDetails": details}

@@ -1,0 +1,28 @@
+"""Which handler carries out which method. A test and the router refuse a table that is not complete."""
+
+from typing import Any
+
+from app_server.handlers.account import AccountHandlers
+from app_server.handlers.lifecycle import LifecycleHandlers
+from app_server.handlers.rate_limits import RateLimitHandlers
+from app_server.router import Handler
+from protocol.account import ACCOUNT_READ, GET_AUTH_STATUS, LOGIN_CANCEL, LOGIN_START, LOGOUT
+from protocol.lifecycle import INITIALIZE
+from protocol.method import ClientRequest
+from protocol.rate_limits import RATE_LIMITS_READ
+
+
+def handlers(
+    lifecycle: LifecycleHandlers, account: AccountHandlers, rate_limits: RateLimitHandlers
+) -> dict[str, Handler[Any, Any]]:
+    """The table, from method name to handler."""
+    table: dict[ClientRequest[Any, Any], Handler[Any, Any]] = {
+        INITIALIZE: lifecycle.initialize,
+        LOGIN_START: account.log_in,
+        LOGIN_CANCEL: account.cancel,
+        LOGOUT: account.log_out,
+        ACCOUNT_READ: account.read,
+        GET_AUTH_STATUS: account.auth_status,
+        RATE_LIMITS_READ: rate_limits.read,
+    }
+    return {declaration.method: handler for declaration, handler in table.items()}
