@@ -78,6 +78,15 @@ class Accounts:
         """Tell a client that has just connected about a stored ChatGPT login, once its backend is known."""
         self._tasks.start_soon(self._announce_when_routed)
 
+    def changed(self) -> None:
+        """Who is logged in has changed although nobody here asked for it."""
+        self._announce.account_updated(self.auth.usable)
+
+    async def finish(self) -> None:
+        """Wait for what has begun upstream and must not be torn off: refreshes and revocations."""
+        await self.auth.finish()
+        await self._revocation.finished()
+
     async def log_in_with_api_key(self, key: SecretStr) -> Callable[[], None]:
         """Store a key and use it.
 
@@ -85,12 +94,13 @@ class Accounts:
         :raises LoginNotAllowed: by policy or state.
         :raises CredentialsNotSaved: the store refused.
         """
-        await self.auth.use_api_key(key)
+        replaced = await self.auth.use_api_key(key)
         self.abandon_login()
 
         def announce() -> None:
             self._announce.login_completed(None, None)
-            self._announce.account_updated(self.auth.in_force)
+            self._announce.account_updated(self.auth.usable)
+            self._revocation.begin(replaced)
 
         return announce
 
@@ -137,7 +147,7 @@ class Accounts:
         was = await self.auth.forget()
 
         def announce() -> None:
-            self._announce.account_updated(self.auth.in_force)
+            self._announce.account_updated(self.auth.usable)
             self._revocation.begin(was)
 
         return announce
@@ -151,7 +161,7 @@ class Accounts:
             self._pending = None
             self._announce.login_completed(pending.login_id, error)
             if error is None:
-                self._announce.account_updated(self.auth.in_force)
+                self._announce.account_updated(self.auth.usable)
 
     async def _announce_when_routed(self) -> None:
         credential = await self.auth.current()
@@ -159,8 +169,8 @@ class Accounts:
             return
         if credential.account_id and await self._routing_error(credential) is not None:
             return
-        if self.auth.in_force is not None and self.auth.in_force.auth_mode == "chatgpt":
-            self._announce.account_updated(self.auth.in_force)
+        if self.auth.usable is not None and self.auth.usable.auth_mode == "chatgpt":
+            self._announce.account_updated(self.auth.usable)
 
     async def _routing_error(self, credential: Credential) -> str | None:
         try:

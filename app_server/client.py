@@ -96,9 +96,7 @@ class ServerGone(Exception):
 class Client:
     """One connection to a server; made by :func:`spawn` or :func:`in_process`."""
 
-    def __init__(
-        self, transport: Transport, handlers: Handlers, tasks: TaskGroup, trace: Trace | None = None
-    ) -> None:
+    def __init__(self, transport: Transport, handlers: Handlers, tasks: TaskGroup, trace: Trace | None = None) -> None:
         self._transport = transport
         self._trace = trace
         self._tasks = tasks

@@ -7,18 +7,21 @@ import logging
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
 
 from app_server.accounts import Accounts
 from app_server.announcements import AccountAnnouncements
-from app_server.auth.credentials import PersonalAccessToken
+from app_server.auth.credentials import ManagedTokens, PersonalAccessToken
 from app_server.auth.environment import identify
+from app_server.auth.journal import FileJournal, NoJournal
 from app_server.auth.manager import AuthManager
 from app_server.auth.policy import LoginPolicy
 from app_server.auth.revocation import Revocation
 from app_server.auth.store import open_store
+from app_server.auth.token_endpoint import TokenEndpoint
 from app_server.backend.authorized import AuthorizedHttp
 from app_server.backend.http import HttpClient
 from app_server.backend.paths import backend_paths
@@ -36,7 +39,7 @@ from app_server.server_requests import ask_parent_for_tokens
 from app_server.session import Session
 from app_server.transport.base import Transport
 from protocol.jsonrpc import Request
-from protocol.lifecycle import ConfigWarningNotification, TextPosition, TextRange
+from protocol.lifecycle import CONFIG_WARNING, ConfigWarningNotification, TextPosition, TextRange
 
 log = logging.getLogger(__name__)
 
@@ -78,28 +81,42 @@ async def _compose(
     session = Session()
     outgoing = Outgoing(transport)
     paths = backend_paths(settings.chatgpt_base_url)
+    early_warnings = [_on_the_wire(warning) for warning in warnings]
+
+    def warn(summary: str, details: str) -> None:
+        warning = ConfigWarningNotification(summary=summary, details=details)
+        if session.initialized:
+            outgoing.notify(CONFIG_WARNING, warning)
+        else:
+            early_warnings.append(warning)
+
+    def changed() -> None:
+        accounts.changed()
 
     auth = AuthManager(
         open_store(settings.credentials_store, settings.codex_home),
+        FileJournal(settings.codex_home) if settings.credentials_store == "file" else NoJournal(),
         LoginPolicy(settings.forced_login_method, settings.forced_chatgpt_workspace_id),
+        TokenEndpoint(client.post_for_json, partial(_refresh_url, settings), settings.client_id),
         ask_parent_for_tokens(outgoing),
         _environment_token(settings, client),
+        changed,
+        warn,
         tasks,
         parent_timeout=settings.external_refresh_timeout,
     )
-    await auth.load()
     http = AuthorizedHttp(client, auth)
     accounts = Accounts(
         auth,
         WorkspaceRouting(http, paths.base_url, paths.accounts_check, tasks),
         Revocation(client.post_json, settings.revoke_url, settings.client_id, tasks),
-        AccountAnnouncements(outgoing),
+        AccountAnnouncements(outgoing, session),
         tasks,
         requires_openai_auth=settings.requires_openai_auth,
     )
     usage = Usage(http, paths.usage, paths.reset_credits, settings.upstream_timeout)
 
-    session.closing = accounts.abandon_login
+    await auth.load()
     return Connection(
         transport,
         outgoing,
@@ -109,7 +126,7 @@ async def _compose(
                     session,
                     outgoing,
                     str(settings.codex_home),
-                    [_on_the_wire(warning) for warning in warnings],
+                    early_warnings,
                     accounts.announce_stored_login,
                 ),
                 AccountHandlers(accounts),
@@ -120,7 +137,16 @@ async def _compose(
         max_concurrent=settings.max_concurrent_requests,
         max_backlog_bytes=settings.max_queued_bytes,
         drain_timeout=settings.drain_timeout,
+        closing=accounts.abandon_login,
+        finish=accounts.finish,
     )
+
+
+def _refresh_url(settings: Settings, tokens: ManagedTokens) -> str:
+    """Where a login is refreshed: at the issuer that it came from, unless the environment says otherwise."""
+    if settings.refresh_url_override is not None or tokens.provenance is None:
+        return settings.refresh_url
+    return f"{tokens.provenance.issuer.rstrip('/')}/oauth/token"
 
 
 def _environment_token(
@@ -144,6 +170,4 @@ def _on_the_wire(warning: ConfigWarning) -> ConfigWarningNotification:
         start=TextPosition(line=warning.range.start.line, column=warning.range.start.column),
         end=TextPosition(line=warning.range.end.line, column=warning.range.end.column),
     )
-    return ConfigWarningNotification(
-        summary=warning.summary, details=warning.details, path=warning.path, range=place
-    )
+    return ConfigWarningNotification(summary=warning.summary, details=warning.details, path=warning.path, range=place)

@@ -7,6 +7,7 @@ The reading path never waits for a handler or for a client's answer. It pauses o
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -33,6 +34,8 @@ class Connection:
     :param max_concurrent: requests outside the account queue that run at once.
     :param max_backlog_bytes: bytes of requests that may be admitted before reading pauses.
     :param drain_timeout: seconds that requests already received have to finish once the client has closed its side.
+    :param closing: called once the client has closed its side, before the last answers are waited for.
+    :param finish: waits for what must not be torn off, within the same time.
     """
 
     def __init__(
@@ -45,6 +48,8 @@ class Connection:
         max_concurrent: int,
         max_backlog_bytes: int,
         drain_timeout: float,
+        closing: Callable[[], None] = lambda: None,
+        finish: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._transport = transport
         self._outgoing = outgoing
@@ -52,6 +57,8 @@ class Connection:
         self._session = session
         self._max_concurrent = max_concurrent
         self._drain_timeout = drain_timeout
+        self._closing = closing
+        self._finish_services = finish
         self._backlog = Backlog(max_backlog_bytes)
         self._lanes: dict[Scope, Lane] = {}
         self._running: dict[int, Call] = {}
@@ -195,9 +202,11 @@ class Connection:
     async def _drain(self, tasks: TaskGroup) -> None:
         """Answer what was received, within the time there is; what is then left gets an error."""
         self._outgoing.refuse_answers()
-        self._session.closing()
+        self._closing()
         with anyio.move_on_after(self._drain_timeout) as deadline:
             await self._backlog.empty()
+            if self._finish_services is not None:
+                await self._finish_services()
         if deadline.cancelled_caught:
             unanswered = [*self._running.values(), *(call for lane in self._lanes.values() for call in lane.abandon())]
             for call in unanswered:

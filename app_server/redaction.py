@@ -24,7 +24,7 @@ _SENSITIVE: Final = (
     r"[A-Za-z0-9_-]{0,40}?(?:token|secret|password|passwd|verifier|api_?key|authorization_code|device_code|user_code"
     r"|device_auth_id)"
 )
-_EQUALS: Final = r"(?:=|%3D)b?\\*+[\"']?+"
+_EQUALS: Final = r"(?:=|%3D)(?:b(?=[\"']))?+\\*+[\"']?+"
 _VALUE: Final = r"[^\s&\"'<>#;,(){}\[\]\\]++"
 
 _EXPRESSIONS: Final = (
@@ -38,7 +38,11 @@ _EXPRESSIONS: Final = (
     r"(://)[^\s/@?#\"'<>]++(@)",
     # The header, and what goes into it.
     r"(?i)(" + _BOUNDARY + r"Bearer(?:\s|%20|\+)++)" + _VALUE + "()",
-    r"(?i)(" + _BOUNDARY + r"authorization[\"']?+\s*+[:=]\s*+b?[\"']?+(?:Basic|Bearer)\s++)" + _VALUE + "()",
+    r"(?i)("
+    + _BOUNDARY
+    + r"authorization[\"']?+\s*+[:=]\s*+(?:b(?=[\"']))?+[\"']?+(?:Basic|Bearer)\s++)"
+    + _VALUE
+    + "()",
     # Parameters of URLs and forms, percent-encoded too, and of Python's repr of a call.
     r"(?i)(" + _BOUNDARY + _SENSITIVE + _EQUALS + ")" + _VALUE + "()",
     # A short number is an error's code and nobody's secret.

@@ -24,9 +24,7 @@ def serve_stdio(command: ServeCommand, stdin: int, stdout: int, cold_start: Cold
         answered = Request(request_id, INITIALIZE.method, params)
 
     async def run() -> None:
-        transport = StdioTransport(
-            stdin, stdout, received=cold_start.received, max_line_bytes=settings.max_line_bytes
-        )
+        transport = StdioTransport(stdin, stdout, received=cold_start.received, max_line_bytes=settings.max_line_bytes)
         await serve(transport, settings, warnings, answered=answered, handle_signals=True)
 
     anyio.run(run)

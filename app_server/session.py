@@ -1,22 +1,13 @@
 """What the handshake settles about the client, for those who need to know it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-
-
-def _nothing() -> None:
-    pass
+from dataclasses import dataclass
 
 
 @dataclass(slots=True)
 class Session:
-    """The client of this connection; one value for the connection and the handlers.
-
-    :param closing: called once the client has closed its side, before the last answers are waited for.
-    """
+    """The client of this connection; one value for the connection and the handlers."""
 
     initialized: bool = False
     client_name: str = ""
     client_version: str = ""
     experimental_api: bool = False
-    closing: Callable[[], None] = field(default=_nothing)

@@ -2,10 +2,10 @@
 
 The dialect is the reference's (wire.md section 2): no ``jsonrpc`` member, one JSON object a line, ids are strings
 or integers, and every notification of the server carries ``emittedAtMs`` beside ``params``. What a method's params
-mean is not known here; see ``method.py``.
+mean is not known here; see ``method.py``. The repr of a message leaves out what it carries, which can be a secret.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from protocol.errors import InvalidRequest, ParseError, WireError
@@ -25,7 +25,7 @@ class Request:
 
     id: RequestId
     method: str
-    params: Any = ABSENT
+    params: Any = field(default=ABSENT, repr=False)
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class Notification:
     """A message that expects no answer."""
 
     method: str
-    params: Any = ABSENT
+    params: Any = field(default=ABSENT, repr=False)
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class ErrorObject:
 
     code: int
     message: str
-    data: Any = None
+    data: Any = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class Response:
     have had (null, a fraction) is kept as it came; nobody waits for it."""
 
     id: Any
-    result: Any = None
+    result: Any = field(default=None, repr=False)
     error: ErrorObject | None = None
 
 
@@ -73,11 +73,7 @@ def decode(line: bytes) -> Message:
     :raises MalformedRequest: the line has a usable id, but no method that could be called.
     :raises InvalidRequest: the line is JSON, but no message: a batch, a scalar, a bad id.
     """
-    try:
-        value = loads(line.removeprefix(_BOM))
-    except ValueError as error:
-        # The decoder's own text can quote the line, and the line can hold a secret.
-        raise ParseError("Parse error: the line is not valid JSON in UTF-8") from error
+    value = _parse(line)
     if not isinstance(value, dict):
         raise InvalidRequest(f"Invalid request: {_not_an_object(value)}")
     if "method" in value:
@@ -85,6 +81,15 @@ def decode(line: bytes) -> Message:
     if "id" in value and ("result" in value or "error" in value):
         return _decode_response(value)
     raise InvalidRequest("Invalid request: an object with neither a method nor a result or an error")
+
+
+def _parse(line: bytes) -> Any:
+    try:
+        return loads(line.removeprefix(_BOM))
+    except ValueError:
+        pass
+    # Raised out here, so that the decoder's error is not chained: it holds the line, and the line can hold a secret.
+    raise ParseError("Parse error: the line is not valid JSON in UTF-8")
 
 
 def _decode_call(value: dict[str, Any]) -> Request | Notification:

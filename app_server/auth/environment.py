@@ -27,13 +27,13 @@ async def identify(token: SecretStr, authapi_base_url: str, fetch: FetchJson) ->
     """
     url = f"{authapi_base_url.rstrip('/')}/v1/user-auth-credential/whoami"
     try:
-        document = await fetch(url, {"Authorization": f"Bearer {token.get_secret_value()}"}, WHOAMI_TIMEOUT)
+        document: Any = await fetch(url, {"Authorization": f"Bearer {token.get_secret_value()}"}, WHOAMI_TIMEOUT)
         return PersonalAccessToken(
             token=token,
             email=document.get("email"),
             user_id=document["chatgpt_user_id"],
             account_id=document["chatgpt_account_id"],
-            plan_type=plan_type(document.get("chatgpt_plan_type")),
+            plan_type=plan_type(document["chatgpt_plan_type"]),
         )
     except (OSError, AttributeError, KeyError, TypeError) as error:
         log.warning("CODEX_ACCESS_TOKEN is not used: %s", type(error).__name__)

@@ -1,18 +1,18 @@
 """How sign-in and the recovery of credentials fail, as one tree. None of it knows about JSON-RPC.
 
-    AuthError
-    ├── LoginNotAllowed         the configuration, or what is active already, forbids this login
-    ├── InvalidCredentials      what was handed in cannot be a credential
-    ├── CredentialsNotSaved     the store refused; the previous state stays
-    └── RecoveryFailed          a 401 could not be turned into a newer credential
-        ├── NotRecoverable      this kind of credential is never refreshed: the upstream's own answer stands
-        ├── SignedOut           the credential that was used belongs to nobody any more
-        ├── ParentRefused       the parent answered with an error
-        ├── ParentTimedOut      the parent did not answer
-        ├── ParentGone              the parent has closed the connection
-        ├── ParentAnswerUnusable    the parent answered something else than fresh tokens of the account
-        ├── RefreshRejected         the issuer says that only a new login helps
-        └── RefreshUnavailable      the issuer could not be asked, or did not answer as it should
+AuthError
+├── LoginNotAllowed         the configuration, or what is active already, forbids this login
+├── InvalidCredentials      what was handed in cannot be a credential
+├── CredentialsNotSaved     the store refused; the previous state stays
+└── RecoveryFailed          a 401 could not be turned into a newer credential
+    ├── NotRecoverable      this kind of credential is never refreshed: the upstream's own answer stands
+    ├── SignedOut           the credential that was used belongs to nobody any more
+    ├── ParentRefused       the parent answered with an error
+    ├── ParentTimedOut      the parent did not answer
+    ├── ParentGone              the parent has closed the connection
+    ├── ParentAnswerUnusable    the parent answered something else than fresh tokens of the account
+    ├── RefreshRejected         the issuer says that only a new login helps
+    └── RefreshUnavailable      the issuer could not be asked, or did not answer as it should
 """
 
 
@@ -114,4 +114,11 @@ class RefreshRejected(RecoveryFailed):
 
 
 class RefreshUnavailable(RecoveryFailed):
-    """The issuer could not be asked, or did not answer as it should; it may work another time."""
+    """The issuer could not be asked, or did not answer as it should; it may work another time.
+
+    :param answered: whether it answered at all. Without an answer the refresh token may be spent all the same.
+    """
+
+    def __init__(self, message: str, *, answered: bool = True) -> None:
+        super().__init__(message)
+        self.answered = answered

@@ -160,11 +160,11 @@ class EphemeralStore:
     """
 
     def __init__(self, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
-        self._lock = anyio.Lock()
+        self._turn = anyio.Semaphore(1)  # like the lock of a file, it belongs to no task
         self._memory = _Memory()
         self._lock_timeout = lock_timeout
 
-    def fingerprint(self) -> None:
+    def fingerprint(self) -> Fingerprint | None:
         return None
 
     async def load(self) -> Credential | None:
@@ -181,13 +181,13 @@ class EphemeralStore:
     @asynccontextmanager
     async def exclusive(self, timeout: float) -> AsyncIterator[Access]:
         with anyio.move_on_after(timeout) as waiting:
-            await self._lock.acquire()
+            await self._turn.acquire()
         if waiting.cancelled_caught:
             raise LockTimeout("the login in memory", timeout)
         try:
             yield self._memory
         finally:
-            self._lock.release()
+            self._turn.release()
 
 
 class _Memory:

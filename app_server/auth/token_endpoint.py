@@ -72,7 +72,7 @@ class TokenEndpoint:
         try:
             answer = await self._post(self._url_for(tokens), body, REFRESH_TIMEOUT)
         except OSError as error:
-            raise RefreshUnavailable(str(error)) from None
+            raise RefreshUnavailable(str(error), answered=False) from None
         if answer.status == 200:
             return _newer(tokens, answer.document)
         raise _failure(answer)
@@ -82,14 +82,14 @@ def _newer(tokens: ManagedTokens, document: Any) -> ManagedTokens:
     import dataclasses  # noqa: PLC0415
 
     if not isinstance(document, dict):
-        raise RefreshUnavailable("OAuth token response is invalid")
+        raise _unusable()
     changes: dict[str, Any] = {"last_refresh": datetime.now(UTC)}
     for name in ("id_token", "access_token", "refresh_token"):
         value = document.get(name)
         if isinstance(value, str) and value:
             changes[name] = SecretStr(value)
         elif value is not None:
-            raise RefreshUnavailable("OAuth token response is invalid")
+            raise _unusable()
     if "id_token" in changes:
         try:
             changes["claims"] = parse_claims(changes["id_token"])
@@ -98,6 +98,11 @@ def _newer(tokens: ManagedTokens, document: Any) -> ManagedTokens:
             log.warning("the refreshed ID token cannot be read; the previous one is kept")
             del changes["id_token"]
     return dataclasses.replace(tokens, **changes)
+
+
+def _unusable() -> RefreshUnavailable:
+    # It said 200, so the refresh token is spent as far as anybody can tell.
+    return RefreshUnavailable("OAuth token response is invalid", answered=False)
 
 
 def _failure(answer: HttpAnswer) -> RefreshRejected | RefreshUnavailable:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from app_server.auth.token_endpoint import HttpAnswer
 from app_server.version import __version__
 
 if TYPE_CHECKING:
@@ -97,6 +98,19 @@ class HttpClient:
         :raises UpstreamUnreachable: there was no answer.
         """
         return (await self.send("POST", url, json=body, timeout=timeout)).status_code
+
+    async def post_for_json(self, url: str, body: dict[str, str], timeout: float) -> HttpAnswer:
+        """POST JSON and read JSON back, whatever the status.
+
+        :param timeout: seconds for the whole exchange.
+        :raises UpstreamUnreachable: there was no answer.
+        """
+        response = await self.send("POST", url, json=body, timeout=timeout)
+        try:
+            document = response.json()
+        except ValueError:
+            document = None
+        return HttpAnswer(response.status_code, response.reason_phrase, document)
 
     async def aclose(self) -> None:
         """Close the connections that are kept alive."""

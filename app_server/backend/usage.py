@@ -1,5 +1,6 @@
 """What the backend says about limits, as the wire has it: ``wham/usage`` (wire.md section 13)."""
 
+import contextlib
 import math
 from datetime import datetime
 from typing import Any, Final, get_args
@@ -63,10 +64,8 @@ class Usage:
         details: list[Any] = []
 
         async def read_credits() -> None:
-            try:
+            with contextlib.suppress(UsageUnavailable):
                 details.append((await self._get(self._credits_url, credential))[0])
-            except UsageUnavailable:
-                pass
 
         async with anyio.create_task_group() as tasks:
             if credit_details:
@@ -81,7 +80,8 @@ class Usage:
         if error is not None:
             raise error
         try:
-            return _response(document, _reset_credits(details[0] if details else None), accepted)
+            reset_credits = _reset_credits(details[0]) if details else None
+            return _response(document, reset_credits or _available_credits(document), accepted)
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as fault:
             reason = f"missing field `{fault.args[0]}`" if isinstance(fault, KeyError) else "unexpected value"
             raise UsageUnavailable(f"Decode error for {self._usage_url}: {reason}") from None
@@ -104,7 +104,7 @@ class Usage:
 
 
 def _response(
-    document: Any, credits: RateLimitResetCreditsSummary | None, credential: Credential
+    document: Any, reset_credits: RateLimitResetCreditsSummary | None, credential: Credential
 ) -> GetAccountRateLimitsResponse:
     plan = _plan(document["plan_type"])
     main = RateLimitSnapshot(
@@ -134,7 +134,7 @@ def _response(
         ordinary_usage_allowed=(document.get("rate_limit") or {}).get("allowed") if ours else None,
         rate_limits=main,
         rate_limits_by_limit_id=buckets,
-        rate_limit_reset_credits=credits,
+        rate_limit_reset_credits=reset_credits,
         account_id=account_id,
         rate_limit_upsell=document.get("rate_limit_upsell") if ours else None,
     )
@@ -152,11 +152,11 @@ def _window(limit: Any, name: str) -> RateLimitWindow | None:
     )
 
 
-def _credits(credits: Any) -> CreditsSnapshot | None:
-    if credits is None:
+def _credits(snapshot: Any) -> CreditsSnapshot | None:
+    if snapshot is None:
         return None
     return CreditsSnapshot(
-        has_credits=credits["has_credits"], unlimited=credits["unlimited"], balance=credits.get("balance")
+        has_credits=snapshot["has_credits"], unlimited=snapshot["unlimited"], balance=snapshot.get("balance")
     )
 
 
@@ -179,6 +179,12 @@ def _reset_credits(document: Any) -> RateLimitResetCreditsSummary | None:
         )
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         return None
+
+
+def _available_credits(document: Any) -> RateLimitResetCreditsSummary | None:
+    """The bare count that comes with the limits themselves."""
+    summary = document.get("rate_limit_reset_credits")
+    return None if summary is None else RateLimitResetCreditsSummary(available_count=summary["available_count"])
 
 
 def _reset_credit(credit: Any) -> RateLimitResetCredit:

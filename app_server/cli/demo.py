@@ -79,7 +79,7 @@ async def _demonstrate() -> None:
             _say("  -> parent to server   <- server to parent\n")
             async with spawn(
                 command,
-                env={**fake.environment(), "CODEX_HOME": home},
+                env={**fake.environment(), "CODEX_HOME": home, "NO_PROXY": "127.0.0.1"},
                 handlers={REFRESH_AUTH_TOKENS: parent.refresh},
                 trace=_narrate,
             ) as client:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 ACCESS_TOKEN_VARIABLE: Final = "CODEX_ACCESS_TOKEN"  # noqa: S105 - the name of a variable
 
+MAX_WARNINGS: Final = 50
+"""More of them nobody reads."""
+
 _PROVIDERS: Final = "model_providers"
 
 _RETRIES: Final = checks.at_most(100)
@@ -73,21 +76,26 @@ def load_settings(argv_overrides: Sequence[str], environ: Mapping[str, str]) -> 
     :raises OverrideError: one of them is no ``key=value``; nothing else is ever raised.
     """
     warnings: list[ConfigWarning] = []
+
+    def warn(warning: ConfigWarning) -> None:
+        if len(warnings) < MAX_WARNINGS:
+            warnings.append(warning)
+
     home = codex_home(environ)
-    file = read_toml(os.path.join(home, "config.toml"), warnings.append)  # noqa: PTH118 - a string is wanted
+    file = read_toml(os.path.join(home, "config.toml"), warn)  # noqa: PTH118 - a string is wanted
     places: list[Layer] = [Environment(environ, OWN_VARIABLES), Overrides(argv_overrides)]
-    layers = Layers(places if file is None else [*places, file], warnings.append)
-    from_environment = Layers([Environment(environ, LOGIN_VARIABLES)], warnings.append)
+    layers = Layers(places if file is None else [*places, file], warn)
+    from_environment = Layers([Environment(environ, LOGIN_VARIABLES)], warn)
     defaults = Settings(Path(home))
     accounts = _accounts(layers, defaults)
     providers, provider = _providers(layers, accounts["openai_base_url"])
     settings = defaults._replace(
         **accounts,
         **_login(from_environment, defaults),
-        **_own(layers, defaults, warnings.append),
+        **_own(layers, defaults, warn),
         model_providers=providers,
         model_provider=provider,
-        access_token=_access_token(environ, warnings.append),
+        access_token=_access_token(environ, warn),
         ca_certificate=ca_certificate(environ),
     )
     return settings, warnings

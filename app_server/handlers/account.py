@@ -1,12 +1,13 @@
 """``account/*`` and ``getAuthStatus`` (wire.md sections 3 to 5 and 9)."""
 
+import logging
 from typing import Any
 from uuid import UUID
 
 from pydantic import SecretStr
 
 from app_server.accounts import Accounts
-from app_server.auth.credentials import ApiKey, Credential, ExternalTokens, PersonalAccessToken
+from app_server.auth.credentials import ApiKey, Credential, ExternalTokens, ManagedTokens, PersonalAccessToken
 from app_server.auth.errors import CredentialsNotSaved, LoginNotAllowed, RecoveryFailed, SignedOut
 from app_server.auth.parent import tokens_from_parent
 from app_server.auth.tokens import InvalidToken
@@ -38,6 +39,8 @@ from protocol.account import (
 from protocol.errors import InternalError, InvalidRequest
 from protocol.method import Empty
 
+log = logging.getLogger(__name__)
+
 
 class AccountHandlers:
     """Who is logged in, on the wire."""
@@ -45,32 +48,22 @@ class AccountHandlers:
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
 
-    async def read(
-        self, params: GetAccountParams
-    ) -> Reply[GetAccountResponse] | Deferred[GetAccountResponse]:
-        """``account/read``. The lookup of an account's backend does not hold up the requests behind this one."""
+    async def read(self, params: GetAccountParams) -> Reply[GetAccountResponse] | Deferred[GetAccountResponse]:
+        """``account/read``. What has to wait for an upstream does not hold up the requests behind this one."""
         credential = await self._accounts.auth.current()
-        if credential is None or not self._accounts.requires_openai_auth:
-            return Reply(self._nobody())
-        if isinstance(credential, ApiKey):
-            return Reply(self._response(Account(ApiKeyAccount(type="apiKey"))))
-        if not credential.account_id and not isinstance(credential, ExternalTokens):
-            return Reply(self._chatgpt(credential, None))
-        if routing := self._accounts.routing.known(credential):
-            return Reply(self._chatgpt(routing.credential, routing))
-        return Deferred(lambda: self._read_routed(credential))
+        if params.refresh_token and isinstance(credential, ManagedTokens):
+            return Deferred(self._refresh_and_read)
+        return self._read(self._accounts.auth.usable)
 
-    async def auth_status(self, params: GetAuthStatusParams) -> Reply[GetAuthStatusResponse]:
+    async def auth_status(
+        self, params: GetAuthStatusParams
+    ) -> Reply[GetAuthStatusResponse] | Deferred[GetAuthStatusResponse]:
         """``getAuthStatus``, the older question."""
         credential = await self._accounts.auth.current()
-        if credential is None or not self._accounts.requires_openai_auth:
-            return Reply(GetAuthStatusResponse(requires_openai_auth=self._accounts.requires_openai_auth))
-        token: SecretStr | None = credential.bearer
-        if not params.include_token or isinstance(credential, PersonalAccessToken):
-            token = None
-        return Reply(
-            GetAuthStatusResponse(auth_method=credential.auth_mode, auth_token=token, requires_openai_auth=True)
-        )
+        include_token = bool(params.include_token)
+        if params.refresh_token and isinstance(credential, ManagedTokens):
+            return Deferred(lambda: self._refresh_and_tell(include_token))
+        return self._auth_status(include_token)
 
     async def log_in(self, params: LoginAccountParams) -> Reply[LoginAccountResponse]:
         """``account/login/start``."""
@@ -127,6 +120,45 @@ class AccountHandlers:
             raise InternalError(f"failed to set external auth: {error.reason}") from None
         then = self._accounts.log_in_with_tokens(tokens)
         return Reply(LoginAccountResponse(ChatgptAuthTokensLoginStarted()), then)
+
+    async def _refresh_and_read(self) -> Reply[GetAccountResponse]:
+        await self._refresh()
+        outcome = self._read(self._accounts.auth.usable)
+        return outcome if isinstance(outcome, Reply) else await outcome.finish()
+
+    async def _refresh_and_tell(self, include_token: bool) -> Reply[GetAuthStatusResponse]:
+        await self._refresh()
+        return self._auth_status(include_token)
+
+    async def _refresh(self) -> None:
+        try:
+            await self._accounts.auth.refresh_managed()
+        except RecoveryFailed as error:
+            # The client learns the state that results, not the failure (wire.md section 3).
+            log.info("the requested refresh failed: %s", error.message)
+
+    def _read(self, credential: Credential | None) -> Reply[GetAccountResponse] | Deferred[GetAccountResponse]:
+        if credential is None or not self._accounts.requires_openai_auth:
+            return Reply(self._nobody())
+        if isinstance(credential, ApiKey):
+            return Reply(self._response(Account(ApiKeyAccount(type="apiKey"))))
+        if not credential.account_id and not isinstance(credential, ExternalTokens):
+            return Reply(self._chatgpt(credential, None))
+        if routing := self._accounts.routing.known(credential):
+            return Reply(self._chatgpt(routing.credential, routing))
+        return Deferred(lambda: self._read_routed(credential))
+
+    def _auth_status(self, include_token: bool) -> Reply[GetAuthStatusResponse]:
+        auth = self._accounts.auth
+        credential = auth.in_force
+        if credential is None or not self._accounts.requires_openai_auth:
+            return Reply(GetAuthStatusResponse(requires_openai_auth=self._accounts.requires_openai_auth))
+        token: SecretStr | None = credential.bearer
+        if not include_token or isinstance(credential, PersonalAccessToken) or auth.rejection is not None:
+            token = None
+        return Reply(
+            GetAuthStatusResponse(auth_method=credential.auth_mode, auth_token=token, requires_openai_auth=True)
+        )
 
     async def _read_routed(self, credential: Credential) -> Reply[GetAccountResponse]:
         try:

@@ -1,0 +1,211 @@
+"""Managed tokens: one refresh for any number of 401s, in this process and across processes (wire.md section 11).
+
+Read from the store first, because another process may have refreshed already; then, holding the store's lock, read
+again, ask the issuer once, and save. Nobody else asks meanwhile, and whoever waited for the lock finds the new tokens.
+Tokens that cannot be saved are kept and saved later; the spent ones in the store are not taken for newer.
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import anyio
+from anyio.abc import TaskGroup
+from pydantic import SecretStr
+
+from app_server.auth.credentials import Credential, ManagedTokens
+from app_server.auth.errors import RecoveryFailed, RefreshRejected, RefreshUnavailable, SignedOut
+from app_server.auth.journal import Journal
+from app_server.auth.store import Access, Store
+from app_server.auth.store_errors import StoreError
+from app_server.auth.token_endpoint import REFRESH_TIMEOUT, RefreshReason, TokenEndpoint
+from app_server.flight import Flight
+
+LOCK_TIMEOUT: Final = REFRESH_TIMEOUT + 5
+"""Seconds to wait for another process's refresh: a little longer than one can take."""
+
+SAVE_AGAIN: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+"""Seconds between the attempts to save tokens that could not be saved; the last one repeats."""
+
+INTERRUPTED: Final = (
+    "Your access token could not be refreshed because the last refresh was interrupted before the new tokens were "
+    "saved, and the old ones have been spent. Please log out and sign in again."
+)
+
+log = logging.getLogger(__name__)
+
+
+class ManagedRefresh:
+    """Turns managed tokens that do not work any more into newer ones.
+
+    :param store: where the login is, and whose lock keeps other processes away.
+    :param journal: remembers a refresh that was under way when its process died.
+    :param endpoint: asks the issuer.
+    :param adopt: takes newer tokens over.
+    :param rejected: told once when the issuer has refused the tokens for good.
+    :param warn: tells the user that something is not as it should be: a sentence, and details.
+    :param tasks: owns refreshes and saves under way.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        journal: Journal,
+        endpoint: TokenEndpoint,
+        adopt: Callable[[ManagedTokens], None],
+        rejected: Callable[[], None],
+        warn: Callable[[str, str], None],
+        tasks: TaskGroup,
+    ) -> None:
+        self._store = store
+        self._journal = journal
+        self._endpoint = endpoint
+        self._adopt = adopt
+        self._on_rejected = rejected
+        self._warn = warn
+        self._tasks = tasks
+        self._under_way: tuple[ManagedTokens, Flight[ManagedTokens]] | None = None
+        self._rejected: tuple[ManagedTokens, RefreshRejected] | None = None
+        self._unsaved: ManagedTokens | None = None
+        self._spent: SecretStr | None = None
+
+    def rejection(self, tokens: ManagedTokens) -> RefreshRejected | None:
+        """Why these tokens can never be refreshed, if that is known."""
+        if self._rejected is not None and self._rejected[0] == tokens:
+            return self._rejected[1]
+        return None
+
+    @property
+    def unsaved(self) -> ManagedTokens | None:
+        """Tokens that are in force but not in the store."""
+        return self._unsaved
+
+    async def remember_refusal(self, tokens: ManagedTokens) -> None:
+        """Learn from the journal whether the issuer has already refused these tokens for good."""
+        if (message := await self._journal.refusal(tokens.refresh_token)) is not None:
+            self._rejected = (tokens, RefreshRejected(message))
+
+    async def was_interrupted(self, tokens: ManagedTokens) -> bool:
+        """Whether a process died while it refreshed these tokens."""
+        return await self._journal.interrupted(tokens.refresh_token)
+
+    async def newer_than(self, used: ManagedTokens, reason: RefreshReason) -> ManagedTokens:
+        """Wait for tokens that replace ``used``; everybody who asks about the same tokens shares one refresh.
+
+        :raises SignedOut: the login is gone, or somebody else's.
+        :raises RefreshRejected: only a new login helps; remembered for these tokens.
+        :raises RefreshUnavailable: it may work another time.
+        """
+        if (rejection := self.rejection(used)) is not None:
+            raise rejection.with_traceback(None)
+        if self._under_way is None or self._under_way[0] != used:
+            self._under_way = (used, Flight())
+            self._tasks.start_soon(self._carry_out, used, reason, self._under_way[1])
+        return await self._under_way[1].outcome()
+
+    async def finished(self) -> None:
+        """Wait for the refresh under way, if any, whatever comes of it."""
+        if self._under_way is not None:
+            with contextlib.suppress(RecoveryFailed):
+                await self._under_way[1].outcome()
+        await self.save_now()
+
+    def forget(self) -> None:
+        """The login has been replaced or removed: nothing of the old one is saved any more."""
+        self._unsaved = self._spent = self._rejected = None
+
+    async def _carry_out(self, used: ManagedTokens, reason: RefreshReason, flight: Flight[ManagedTokens]) -> None:
+        try:
+            newer = await self._refresh(used, reason)
+        except RecoveryFailed as error:
+            self._under_way = None
+            if isinstance(error, RefreshRejected):
+                self._rejected = (used, error)
+                self._on_rejected()
+            flight.fail(error)
+        else:
+            self._under_way = None
+            self._adopt(newer)
+            flight.succeed(newer)
+
+    async def _refresh(self, used: ManagedTokens, reason: RefreshReason) -> ManagedTokens:
+        try:
+            if newer := self._newer(used, await self._store.load()):
+                return newer
+            async with self._store.exclusive(LOCK_TIMEOUT) as held:
+                if newer := self._newer(used, await held.load()):
+                    await self._journal.end()
+                    return newer
+                return await self._ask_and_save(held, used, reason)
+        except StoreError as error:
+            raise RefreshUnavailable(f"Failed to refresh token: {error}") from error
+
+    def _newer(self, used: ManagedTokens, stored: Credential | None) -> ManagedTokens | None:
+        """What the store has, if it is newer than what was used.
+
+        :raises SignedOut: the login in the store is gone, or of another account.
+        """
+        if not used.account_id or not isinstance(stored, ManagedTokens) or stored.account_id != used.account_id:
+            raise SignedOut
+        if stored.access_token == used.access_token or stored.refresh_token == self._spent:
+            return None
+        return stored
+
+    async def _ask_and_save(self, held: Access, used: ManagedTokens, reason: RefreshReason) -> ManagedTokens:
+        token = used.refresh_token
+        interrupted = await self._journal.interrupted(token)
+        await self._journal.begin(token)
+        try:
+            newer = await self._endpoint.refresh(used, reason)
+        except RefreshRejected as error:
+            rejection = RefreshRejected(INTERRUPTED, error.code) if interrupted else error
+            await self._journal.refused(token, rejection.message)
+            raise rejection from None
+        except RefreshUnavailable as error:
+            if error.answered and not interrupted:
+                await self._journal.end()
+            raise
+        try:
+            # Once the issuer has answered, the answer is saved, whatever ends meanwhile.
+            with anyio.CancelScope(shield=True):
+                await held.save(newer)
+        except StoreError as error:
+            self._keep(used, newer, str(error))
+        else:
+            self._unsaved = self._spent = None
+            await self._journal.end()
+        return newer
+
+    def _keep(self, used: ManagedTokens, newer: ManagedTokens, why: str) -> None:
+        log.error("the refreshed tokens could not be saved: %s", why)
+        self._warn("The refreshed login could not be saved; it is kept in memory and will be saved later.", why)
+        first = self._unsaved is None
+        self._spent = self._spent or used.refresh_token
+        self._unsaved = newer
+        if first:
+            self._tasks.start_soon(self._save_later)
+
+    async def _save_later(self) -> None:
+        attempt = 0
+        while self._unsaved is not None:
+            await anyio.sleep(SAVE_AGAIN[min(attempt, len(SAVE_AGAIN) - 1)])
+            attempt += 1
+            await self.save_now()
+
+    async def save_now(self) -> None:
+        """Try to save what could not be saved, unless the store holds another login by now."""
+        if self._unsaved is None:
+            return
+        try:
+            async with self._store.exclusive(LOCK_TIMEOUT) as held:
+                unsaved = self._unsaved
+                stored = await held.load()
+                if unsaved is None or not isinstance(stored, ManagedTokens) or stored.refresh_token != self._spent:
+                    self._unsaved = self._spent = None
+                    return
+                await held.save(unsaved)
+                self._unsaved = self._spent = None
+                await self._journal.end()
+        except StoreError as error:
+            log.warning("the refreshed tokens still cannot be saved: %s", error)

@@ -1,0 +1,14 @@
+"""A program that holds a lock, as another server would: ``python holder.py FILE``.
+
+It says "held", and lets go when its input ends.
+"""
+
+import fcntl
+import sys
+from pathlib import Path
+
+with Path(sys.argv[1]).open("w") as file:
+    fcntl.flock(file, fcntl.LOCK_EX)
+    sys.stdout.write("held\n")
+    sys.stdout.flush()
+    sys.stdin.read()
