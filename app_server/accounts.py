@@ -1,27 +1,34 @@
 """Logging in and out as the client sees it: what is begun, what it becomes, and what is announced when.
 
-The credentials themselves belong to ``auth.manager``; this is the story around them. At most one login is pending.
-Whatever replaces it announces its failure first, and what was abandoned can change nothing any more.
+The credentials themselves belong to ``auth.manager``, the login that is pending to ``pending_login``.
 """
 
-import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import Literal, Protocol, TypeVar
 
-import anyio
 from anyio.abc import TaskGroup
 from pydantic import SecretStr
 
-from app_server.auth.credentials import Credential, ExternalTokens
-from app_server.auth.errors import RecoveryFailed
+from app_server.auth.credentials import Credential, ExternalTokens, ManagedTokens, PersonalAccessToken
+from app_server.auth.errors import AuthError, InvalidCallback, LoginFailed, LoginNotAllowed, RecoveryFailed
 from app_server.auth.manager import AuthManager
 from app_server.auth.revocation import Revocation
 from app_server.backend.routing import RoutingError, WorkspaceRouting
+from app_server.pending_login import (
+    NOT_COMPLETED,
+    BrowserFlow,
+    DeviceFlow,
+    LoginFlow,
+    PendingLogin,
+    PendingLogins,
+)
 
-ABANDONED = "Login was not completed"
+F = TypeVar("F", bound=LoginFlow)
 
-log = logging.getLogger(__name__)
+Brand = Literal["codex", "chatgpt"]
+
+StartBrowserLogin = Callable[[Brand | None], Awaitable[BrowserFlow]]
+StartDeviceLogin = Callable[[], Awaitable[DeviceFlow]]
 
 
 class Announcements(Protocol):
@@ -33,16 +40,8 @@ class Announcements(Protocol):
     def account_updated(self, credential: Credential | None) -> None:
         """Who is logged in has changed."""
 
-
-@dataclass(slots=True, eq=False)
-class PendingLogin:
-    """A login that has begun and not ended.
-
-    :param login_id: None for logins that the client cannot cancel.
-    """
-
-    login_id: str | None
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    def logged_out(self, remaining: Credential | None) -> None:
+        """Every login is gone; what cannot be logged out remains."""
 
 
 class Accounts:
@@ -52,6 +51,8 @@ class Accounts:
     :param routing: confirms which backend serves a ChatGPT account.
     :param revocation: tells the issuer that a token is not used any more.
     :param announce: tells the client.
+    :param browser_login: starts a login through a browser on this machine.
+    :param device_login: starts a login with a device code.
     :param tasks: owns what goes on in the background.
     :param requires_openai_auth: whether the model provider in use needs a login at all.
     """
@@ -62,6 +63,8 @@ class Accounts:
         routing: WorkspaceRouting,
         revocation: Revocation,
         announce: Announcements,
+        browser_login: StartBrowserLogin,
+        device_login: StartDeviceLogin,
         tasks: TaskGroup,
         *,
         requires_openai_auth: bool,
@@ -72,7 +75,9 @@ class Accounts:
         self._revocation = revocation
         self._announce = announce
         self._tasks = tasks
-        self._pending: PendingLogin | None = None
+        self._browser_login = browser_login
+        self._device_login = device_login
+        self._pending = PendingLogins(announce.login_completed)
 
     def announce_stored_login(self) -> None:
         """Tell a client that has just connected about a stored ChatGPT login, once its backend is known."""
@@ -111,31 +116,68 @@ class Accounts:
         :raises LoginNotAllowed: by policy.
         """
         self.auth.policy.require_external_tokens_allowed(tokens.account_id)
-        self.abandon_login()
+        pending = self._pending.begin("tokens")
         self.auth.use_tokens(tokens)
-        pending = self._pending = PendingLogin(None)
 
         def confirm() -> None:
+            pending.known = True
             self._tasks.start_soon(self._confirm, pending, tokens)
 
         return confirm
+
+    def begin_login(self, kind: Literal["browser", "device"]) -> PendingLogin:
+        """Begin an interactive login, in the place of whatever is pending; :meth:`start_browser_login` or
+        :meth:`start_device_login` goes on with it.
+
+        :raises LoginNotAllowed: by policy, or because the parent's tokens are in force.
+        """
+        self.auth.require_no_external_tokens()
+        self.auth.policy.require_chatgpt_allowed()
+        return self._pending.begin(kind)
+
+    async def start_browser_login(
+        self, pending: PendingLogin, hosted_success_page: Brand | None
+    ) -> tuple[BrowserFlow, Callable[[], None]]:
+        """Listen for the callback of a browser.
+
+        :param hosted_success_page: the brand of ChatGPT's own success page, or None for ours.
+        :returns: the flow, and what to call once the client has its answer.
+        :raises AuthError: it cannot be started, or was abandoned before it was.
+        """
+        return await self._start(pending, lambda: self._browser_login(hosted_success_page))
+
+    async def start_device_login(self, pending: PendingLogin) -> tuple[DeviceFlow, Callable[[], None]]:
+        """Get a device code.
+
+        :returns: the flow, and what to call once the client has its answer.
+        :raises AuthError: it cannot be started, or was abandoned before it was.
+        """
+        return await self._start(pending, self._device_login)
+
+    async def complete_login(self, login_id: str, callback_url: str) -> None:
+        """Take the callback of a browser login that the user has pasted; what becomes of it is announced.
+
+        :raises InvalidCallback: there is no such login, or this is not its callback; a login goes on.
+        """
+        pending = self._pending.named(login_id)
+        if pending is None or pending.kind != "browser":
+            raise InvalidCallback("There is no browser login with this id.")
+        flow: BrowserFlow = pending.flow  # type: ignore[assignment] # that is what a browser login has
+        await flow.complete(callback_url)
 
     def cancel_login(self, login_id: str) -> bool:
         """Cancel the pending login with this id, and announce that.
 
         :returns: whether there was one.
         """
-        if self._pending is None or self._pending.login_id != login_id:
+        if self._pending.named(login_id) is None:
             return False
         self.abandon_login()
         return True
 
     def abandon_login(self) -> None:
         """Cancel the pending login, if any, and announce that it failed."""
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            pending.scope.cancel()
-            self._announce.login_completed(pending.login_id, ABANDONED)
+        self._pending.abandon()
 
     async def log_out(self) -> Callable[[], None]:
         """Forget every login; managed tokens are revoked in the background.
@@ -147,30 +189,62 @@ class Accounts:
         was = await self.auth.forget()
 
         def announce() -> None:
-            self._announce.account_updated(self.auth.usable)
+            self._announce.logged_out(self.auth.usable)
             self._revocation.begin(was)
 
         return announce
 
-    async def _confirm(self, pending: PendingLogin, tokens: ExternalTokens) -> None:
-        """Announce a login with the parent's tokens once it is known which backend serves them."""
+    async def _start(self, pending: PendingLogin, start: Callable[[], Awaitable[F]]) -> tuple[F, Callable[[], None]]:
+        try:
+            flow = await self._pending.attach(pending, start)
+        except AuthError:
+            self._pending.drop(pending)
+            raise
+        if flow is None:
+            raise LoginNotAllowed(NOT_COMPLETED)
+
+        def carry_on() -> None:
+            pending.known = True
+            self._tasks.start_soon(self._run, pending, flow)
+
+        return flow, carry_on
+
+    async def _run(self, pending: PendingLogin, flow: LoginFlow) -> None:
+        """Carry an interactive login out and announce its end."""
+
+        async def commit(tokens: ManagedTokens) -> None:
+            replaced = await self.auth.use_managed(tokens, lambda: self._pending.is_current(pending))
+            self._revocation.begin(replaced)
+            committed.append(tokens)
+
+        committed: list[ManagedTokens] = []
         with pending.scope:
-            error = await self._routing_error(tokens)
-            if self._pending is not pending:
+            try:
+                await flow.run(commit)
+            except LoginFailed as failure:
+                self._pending.end(pending, failure.message)
                 return
-            self._pending = None
-            self._announce.login_completed(pending.login_id, error)
-            if error is None:
-                self._announce.account_updated(self.auth.usable)
+            await self._announce_login(pending, committed[0])
+
+    async def _confirm(self, pending: PendingLogin, tokens: ExternalTokens) -> None:
+        with pending.scope:
+            await self._announce_login(pending, tokens)
+
+    async def _announce_login(self, pending: PendingLogin, credential: Credential) -> None:
+        """The credential is in force; announce that once it is known which backend serves it."""
+        error = await self._routing_error(credential)
+        if self._pending.end(pending, error) and error is None:
+            self._announce.account_updated(self.auth.usable)
 
     async def _announce_when_routed(self) -> None:
         credential = await self.auth.current()
-        if credential is None or credential.auth_mode != "chatgpt":
+        if not isinstance(credential, ManagedTokens | PersonalAccessToken):
             return
-        if credential.account_id and await self._routing_error(credential) is not None:
+        if await self._routing_error(credential) is not None:
             return
-        if self.auth.usable is not None and self.auth.usable.auth_mode == "chatgpt":
-            self._announce.account_updated(self.auth.usable)
+        usable = self.auth.usable
+        if usable is not None and usable.auth_mode == credential.auth_mode:
+            self._announce.account_updated(usable)
 
     async def _routing_error(self, credential: Credential) -> str | None:
         try:

@@ -37,6 +37,11 @@ class AccountAnnouncements:
             params = AccountUpdatedNotification(auth_mode=credential.auth_mode, plan_type=credential.plan_type)
         self._notify(ACCOUNT_UPDATED, params)
 
+    def logged_out(self, remaining: Credential | None) -> None:
+        """``account/updated``, without the plan of what remains, as in the reference (wire.md section 5)."""
+        mode = None if remaining is None else remaining.auth_mode
+        self._notify(ACCOUNT_UPDATED, AccountUpdatedNotification(auth_mode=mode))
+
     def _notify(self, notification: ServerNotification[P], params: P) -> None:
         if self._session.initialized:
             self._outgoing.notify(notification, params)

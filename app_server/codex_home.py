@@ -22,6 +22,11 @@ def codex_home(environ: "Mapping[str, str]") -> str:
     return os.path.join(os.path.abspath(_user_home(environ)), ".codex")  # noqa: PTH100, PTH118 - pathlib costs 13 ms
 
 
+def as_text(path: str) -> str:
+    """A path as clients are told it: a byte that is not UTF-8, which a message cannot hold, becomes U+FFFD."""
+    return path if path.isascii() else os.fsencode(path).decode(errors="replace")
+
+
 def _user_home(environ: "Mapping[str, str]") -> str:
     home = environ.get("USERPROFILE" if os.name == "nt" else "HOME")
     if home:

@@ -12,11 +12,14 @@ import json
 import os
 import select
 import stat
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 
+from app_server.codex_home import as_text
 from app_server.user_agent import is_header_value, platform_family, platform_os, user_agent
 
 _CHUNK: Final = 64 * 1024
+
+_BOM: Final = b"\xef\xbb\xbf"
 
 _CAPABILITIES: Final[dict[str, tuple[type, ...]]] = {
     "experimentalApi": (bool,),
@@ -75,17 +78,30 @@ def _is_readable(fd: int) -> bool:
 def _plain_initialize(line: bytes) -> tuple[str | int, dict[str, Any]] | None:
     """The id and params of an ``initialize`` that the real server would certainly accept."""
     try:
-        message = json.loads(line)
+        # The standard library reads more than JSON: other encodings, NaN, and surrogates that no UTF-8 can hold.
+        message = json.loads(line.removeprefix(_BOM).decode(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
+        return None
+    if b"\\ud" in line.lower():
         return None
     if not isinstance(message, dict) or message.get("method") != "initialize":
         return None
     request_id, params = message.get("id"), message.get("params")
-    if not isinstance(request_id, str | int) or isinstance(request_id, bool) or not isinstance(params, dict):
+    if not _is_plain_id(request_id) or not isinstance(params, dict):
         return None
     if not _is_plain_client(params.get("clientInfo")) or not _are_plain_capabilities(params.get("capabilities")):
         return None
     return request_id, params
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _is_plain_id(value: Any) -> bool:
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, str) or (isinstance(value, int) and -(2**63) <= value < 2**64)
 
 
 def _is_plain_client(client: Any) -> bool:
@@ -113,9 +129,9 @@ def _are_plain_capabilities(capabilities: Any) -> bool:
 def _answer(request_id: str | int, client: dict[str, str], codex_home: str) -> bytes:
     result = {
         "userAgent": user_agent(client["name"], client["version"]),
-        "codexHome": codex_home,
+        "codexHome": as_text(codex_home),
         "platformFamily": platform_family(),
         "platformOs": platform_os(),
     }
     text = json.dumps({"id": request_id, "result": result}, ensure_ascii=False, separators=(",", ":"))
-    return text.encode(errors="surrogatepass") + b"\n"
+    return text.encode() + b"\n"

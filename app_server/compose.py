@@ -4,6 +4,7 @@ Read this file to see what the program consists of.
 """
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,24 +16,27 @@ from anyio.abc import TaskGroup
 from app_server.accounts import Accounts
 from app_server.announcements import AccountAnnouncements
 from app_server.auth.credentials import ManagedTokens, PersonalAccessToken
-from app_server.auth.environment import identify
+from app_server.auth.environment import WHOAMI_TIMEOUT, identify
 from app_server.auth.journal import FileJournal, NoJournal
 from app_server.auth.manager import AuthManager
 from app_server.auth.policy import LoginPolicy
 from app_server.auth.revocation import Revocation
-from app_server.auth.store import open_store
+from app_server.auth.store import Store, UnavailableStore, open_store
+from app_server.auth.store_errors import StoreUnavailable
 from app_server.auth.token_endpoint import TokenEndpoint
 from app_server.backend.authorized import AuthorizedHttp
 from app_server.backend.http import HttpClient
 from app_server.backend.paths import backend_paths
 from app_server.backend.routing import WorkspaceRouting
 from app_server.backend.usage import Usage
+from app_server.codex_home import as_text
 from app_server.config import ConfigWarning, Settings
 from app_server.connection import Connection
 from app_server.handlers.account import AccountHandlers
 from app_server.handlers.lifecycle import LifecycleHandlers
 from app_server.handlers.rate_limits import RateLimitHandlers
 from app_server.handlers.table import handlers
+from app_server.login_flows import LoginFlows
 from app_server.outgoing import Outgoing
 from app_server.router import Router
 from app_server.server_requests import ask_parent_for_tokens
@@ -94,7 +98,7 @@ async def _compose(
         accounts.changed()
 
     auth = AuthManager(
-        open_store(settings.credentials_store, settings.codex_home),
+        _store(settings),
         FileJournal(settings.codex_home) if settings.credentials_store == "file" else NoJournal(),
         LoginPolicy(settings.forced_login_method, settings.forced_chatgpt_workspace_id),
         TokenEndpoint(client.post_for_json, partial(_refresh_url, settings), settings.client_id),
@@ -106,11 +110,14 @@ async def _compose(
         parent_timeout=settings.external_refresh_timeout,
     )
     http = AuthorizedHttp(client, auth)
+    flows = LoginFlows(settings, client, session, tasks)
     accounts = Accounts(
         auth,
-        WorkspaceRouting(http, paths.base_url, paths.accounts_check, tasks),
+        WorkspaceRouting(http, paths.base_url, paths.accounts_check, tasks, settings.upstream_timeout),
         Revocation(client.post_json, settings.revoke_url, settings.client_id, tasks),
         AccountAnnouncements(outgoing, session),
+        flows.browser,
+        flows.device,
         tasks,
         requires_openai_auth=settings.requires_openai_auth,
     )
@@ -125,7 +132,7 @@ async def _compose(
                 LifecycleHandlers(
                     session,
                     outgoing,
-                    str(settings.codex_home),
+                    as_text(str(settings.codex_home)),
                     early_warnings,
                     accounts.announce_stored_login,
                 ),
@@ -142,6 +149,14 @@ async def _compose(
     )
 
 
+def _store(settings: Settings) -> Store:
+    try:
+        return open_store(settings.credentials_store, settings.codex_home)
+    except StoreUnavailable as error:
+        # Whoever logs in is told; tokens that the parent owns need no store at all.
+        return UnavailableStore(str(error))
+
+
 def _refresh_url(settings: Settings, tokens: ManagedTokens) -> str:
     """Where a login is refreshed: at the issuer that it came from, unless the environment says otherwise."""
     if settings.refresh_url_override is not None or tokens.provenance is None:
@@ -155,14 +170,19 @@ def _environment_token(
     token = settings.access_token
     if token is None:
         return None
-    return lambda: identify(token, settings.authapi_base_url, client.fetch_json)
+    return lambda: identify(
+        token, settings.authapi_base_url, client.fetch_json, min(WHOAMI_TIMEOUT, settings.upstream_timeout)
+    )
 
 
 async def _end_on_sigterm(connection: Connection) -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM) as signals:
-        async for _ in signals:
-            connection.end()
-            return
+    try:
+        with anyio.open_signal_receiver(signal.SIGTERM) as signals:
+            async for _ in signals:
+                connection.end()
+    finally:
+        # Parents close our input and signal at once: what is left to do by now is to go, and not with a failure.
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
 
 def _on_the_wire(warning: ConfigWarning) -> ConfigWarningNotification:

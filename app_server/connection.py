@@ -19,7 +19,7 @@ from app_server.router import Call, Deferred, Reply, Router, as_wire_error, requ
 from app_server.session import Session
 from app_server.transport.base import MessageTooLong, Transport, TransportClosed
 from protocol.errors import AlreadyInitialized, InternalError, InvalidRequest, NotInitialized, WireError
-from protocol.jsonrpc import MalformedRequest, Notification, Request, Response, decode
+from protocol.jsonrpc import MalformedRequest, Notification, Request, RequestId, Response, decode
 from protocol.lifecycle import INITIALIZED
 from protocol.method import Scope
 
@@ -106,26 +106,40 @@ class Connection:
     async def _read(self) -> None:
         while True:
             await self._backlog.room()
-            try:
-                line = await self._transport.receive()
-            except MessageTooLong as error:
-                self._outgoing.fail(None, InvalidRequest(f"Invalid request: {error}"))
-                continue
+            line = await self._receive()
             if line is None:
                 return
-            if line and not line.isspace():
-                await self._take(line)
+            await self._take(line)
+
+    async def _take_received(self) -> None:
+        """Take in the lines that were read before the end was asked for, and read no more."""
+        line: bytes | None = b""
+        while line is not None:
+            await self._take(line)
+            line = None
+            with anyio.CancelScope() as at_once:
+                at_once.cancel()
+                line = await self._receive()
+
+    async def _receive(self) -> bytes | None:
+        """The next line, None at the end; a blank one in place of one that was too long and has been refused."""
+        try:
+            return await self._transport.receive()
+        except MessageTooLong as error:
+            await self._refuse(None, InvalidRequest(f"Invalid request: {error}"))
+            return b""
 
     async def _take(self, line: bytes) -> None:
+        if not line or line.isspace():
+            return
         try:
             message = decode(line)
         except MalformedRequest as error:
-            self._outgoing.fail(error.request_id, error)
+            await self._refuse(error.request_id, error)
             return
         except WireError as error:
             log.debug("a line was refused: %s", error.message)
-            self._outgoing.fail(None, error)
-            await self._outgoing.room()
+            await self._refuse(None, error)
             return
         match message:
             case Request():
@@ -134,6 +148,11 @@ class Connection:
                 self._outgoing.resolve(message)
             case Notification(method=method) if method != INITIALIZED.method:
                 log.debug("ignored an unknown notification")
+
+    async def _refuse(self, request_id: RequestId | None, error: WireError) -> None:
+        """Answer with an error at once. Nothing but the reading itself bounds how many of these there are."""
+        self._outgoing.fail(request_id, error)
+        await self._outgoing.room()
 
     async def _admit(self, request: Request, size: int) -> None:
         try:
@@ -146,9 +165,7 @@ class Connection:
                 raise NotInitialized
             require_experimental_api(call, self._session.experimental_api)
         except WireError as error:
-            # Errors are answered at once, so nothing but the reading itself bounds how many there are.
-            self._outgoing.fail(request.id, error)
-            await self._outgoing.room()
+            await self._refuse(request.id, error)
             return
         self._backlog.enter(call)
         if scope is Scope.HANDSHAKE:
@@ -183,17 +200,24 @@ class Connection:
             self._answer(call, reply)
 
     def _answer(self, call: Call, reply: Reply[Any]) -> None:
+        if id(call) not in self._running:
+            return  # it came too late: the drain has answered
         try:
             self._outgoing.respond(call.id, reply.result)
         except Exception as error:
             self._answer_error(call, error)
             return
         self._forget(call)
-        reply.then()
+        try:
+            reply.then()
+        except Exception:
+            # The answer is out; this fault of ours is nobody's business but the log's.
+            log.exception("internal error after answering a request")
 
     def _answer_error(self, call: Call, error: Exception) -> None:
-        self._outgoing.fail(call.id, as_wire_error(error))
-        self._forget(call)
+        if id(call) in self._running:
+            self._outgoing.fail(call.id, as_wire_error(error))
+            self._forget(call)
 
     def _forget(self, call: Call) -> None:
         del self._running[id(call)]
@@ -204,11 +228,13 @@ class Connection:
         self._outgoing.refuse_answers()
         self._closing()
         with anyio.move_on_after(self._drain_timeout) as deadline:
+            await self._take_received()
             await self._backlog.empty()
             if self._finish_services is not None:
                 await self._finish_services()
         if deadline.cancelled_caught:
             unanswered = [*self._running.values(), *(call for lane in self._lanes.values() for call in lane.abandon())]
+            self._running.clear()
             for call in unanswered:
                 self._outgoing.fail(call.id, InternalError("the server is shutting down"))
         with anyio.move_on_after(1):

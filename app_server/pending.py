@@ -114,6 +114,7 @@ async def result_of(
     if answer.error is not None:
         raise PeerRefused(answer.error)
     try:
-        return decode(declaration.result, answer.result)
+        # Not quoted: what was sent in place of the result can be a token all the same.
+        return decode(declaration.result, answer.result, quote=False)
     except InvalidRequest as error:
         raise InvalidAnswer(error.message) from None

@@ -52,7 +52,7 @@ class Deferred(Generic[R]):
 Handler = Callable[[P], Awaitable[Reply[R] | Deferred[R]]]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Call:
     """A decoded request on its way to its handler.
 

@@ -276,6 +276,18 @@ class CancelLoginAccountResponse(WireModel):
     status: Literal["canceled", "notFound"]
 
 
+class CompleteLoginAccountParams(WireModel):
+    """The callback of a browser login, pasted by the user because their browser cannot reach this machine."""
+
+    login_id: str
+    callback_url: WireSecret
+    """The whole URL that the browser ended on; it holds the authorization code."""
+
+
+class CompleteLoginAccountResponse(Empty):
+    """The callback is accepted; `account/login/completed` tells what has become of the login."""
+
+
 class LogoutAccountResponse(Empty):
     """Nobody is logged in any more."""
 
@@ -334,6 +346,15 @@ LOGIN_CANCEL = ClientRequest(
     errors=(InvalidRequest,),
 )
 """Cancel a login that has begun."""
+LOGIN_COMPLETE = ClientRequest(
+    "account/login/complete",
+    CompleteLoginAccountParams,
+    CompleteLoginAccountResponse,
+    scope=Scope.ACCOUNT,
+    errors=(InvalidRequest,),
+    experimental=True,
+)
+"""Complete a browser login with the URL that the browser ended on."""
 LOGOUT = ClientRequest(
     "account/logout",
     Empty,

@@ -7,6 +7,9 @@ from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, RootModel, SecretStr, WithJsonSchema
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticSerializationError
+
+from protocol.json_codec import dumps
 
 T = TypeVar("T")
 
@@ -28,6 +31,15 @@ UInt = Annotated[int, Field(ge=0, le=2**64 - 1), WithJsonSchema({"type": "intege
 def experimental_field(default: Any = None, **arguments: Any) -> Any:
     """A field that only clients with the ``experimentalApi`` capability may send (wire.md section 2)."""
     return Field(default=default, json_schema_extra={EXPERIMENTAL: True}, **arguments)
+
+
+def _to_json(value: BaseModel) -> bytes:
+    serializer = type(value).__pydantic_serializer__
+    try:
+        return serializer.to_json(value, by_alias=True)
+    except PydanticSerializationError:
+        # A lone surrogate, which has no UTF-8: from a client's escape, or from a path that is not UTF-8.
+        return dumps(serializer.to_python(value, mode="json", by_alias=True))
 
 
 class WireModel(BaseModel):
@@ -63,7 +75,7 @@ class WireModel(BaseModel):
 
     def to_json(self) -> bytes:
         """This value as compact UTF-8 JSON with the member names of the wire."""
-        return type(self).__pydantic_serializer__.to_json(self, by_alias=True)
+        return _to_json(self)
 
 
 class WireUnion(RootModel[T], Generic[T]):
@@ -73,7 +85,7 @@ class WireUnion(RootModel[T], Generic[T]):
 
     def to_json(self) -> bytes:
         """This value as compact UTF-8 JSON with the member names of the wire."""
-        return type(self).__pydantic_serializer__.to_json(self, by_alias=True)
+        return _to_json(self)
 
 
 WireValue = WireModel | WireUnion[Any]

@@ -9,6 +9,7 @@ CLIENT_REQUESTS: Final[tuple[ClientRequest[Any, Any], ...]] = (
     lifecycle.INITIALIZE,
     account.LOGIN_START,
     account.LOGIN_CANCEL,
+    account.LOGIN_COMPLETE,
     account.LOGOUT,
     rate_limits.RATE_LIMITS_READ,
     account.ACCOUNT_READ,

@@ -43,7 +43,9 @@ def dumps(value: Any) -> bytes:
     except TypeError:
         import json  # noqa: PLC0415 - only odd input pays for it
 
-        return json.dumps(value, separators=(",", ":")).encode()
+        # json writes NaN and the infinities, which are no JSON; read back, they are null, as orjson has them.
+        finite = json.loads(json.dumps(value), parse_constant=lambda _: None)
+        return json.dumps(finite, separators=(",", ":")).encode()
 
 
 def _may_be_beyond_orjson(text: bytes) -> bool:

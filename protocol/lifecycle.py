@@ -1,6 +1,8 @@
 """The handshake: ``initialize``, ``initialized``, and the warnings that may follow it (wire.md section 2)."""
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from protocol.base import UInt, WireModel
 from protocol.errors import AlreadyInitialized, InvalidRequest
@@ -30,7 +32,8 @@ class InitializeCapabilities(WireModel):
     """Accepted and without effect: this server runs no MCP servers."""
     extensions: dict[str, Any] | None = None
     """MCP extension settings declared by the client; without effect here."""
-    opt_out_notification_methods: list[str] | None = None
+    # Without fail_fast, a long list of anything else is a finding for each member, at almost a kilobyte a finding.
+    opt_out_notification_methods: Annotated[list[str], Field(fail_fast=True)] | None = None
     """Exact notification method names that should be suppressed for this connection."""
 
 

@@ -114,16 +114,18 @@ class ClientNotification:
     method: str
 
 
-def decode(model: type[P], value: Any) -> P:
+def decode(model: type[P], value: Any, *, quote: bool = True) -> P:
     """Decode a JSON value into a wire model.
 
+    :param quote: whether the error may repeat strings and numbers of the value; false where they can be secrets
+        that whoever sees the error does not know.
     :raises InvalidRequest: with the reference's text.
     """
     try:
-        decoded: P = model.model_validate(value)  # type: ignore[assignment] # each of the bound's classes returns itself
+        decoded: P = model.model_validate(value, by_alias=True, by_name=False)  # type: ignore[assignment] # each of the bound's classes returns itself
     except ValidationError as error:
         # The pydantic error is not chained: its repr quotes what was sent, and that can be a secret.
-        text = describe(error, value, model.__name__)
+        text = describe(error, value, model.__name__, quote=quote)
     else:
         return decoded
     raise InvalidRequest(f"Invalid request: {text}")

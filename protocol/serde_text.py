@@ -19,19 +19,25 @@ _EXPECTED: Final[Mapping[str, str]] = {
     "dict_type": "a map",
 }
 
+_ESCAPES: Final[Mapping[str, str]] = {
+    "\0": "\\0",
+    "\t": "\\t",
+    "\n": "\\n",
+    "\r": "\\r",
+    '"': '\\"',
+    "\\": "\\\\",
+}
 
-def describe(error: ValidationError, value: Any, name: str) -> str:
+
+def describe(error: ValidationError, value: Any, name: str, *, quote: bool = True) -> str:
     """Tell the finding at which serde would have stopped.
 
     :param value: the value that was to be decoded.
     :param name: the Rust name of the type it was decoded into.
+    :param quote: whether the text may repeat strings and numbers of the value, which can be secrets.
     """
-    findings = error.errors(include_url=False)
-    wrong = [finding for finding in findings if finding["type"] != "missing"]
-    if not wrong:
-        return missing_field(str(findings[0]["loc"][-1]))
-    first = min(wrong, key=lambda finding: _position(finding["loc"], value))
-    return _tell(first, name)
+    first = min(error.errors(include_url=False), key=lambda finding: _order(finding, value))
+    return _tell(first, name, quote=quote)
 
 
 def missing_field(name: str) -> str:
@@ -51,32 +57,35 @@ def unknown_variant(value: str, variants: Sequence[str]) -> str:
     return f"unknown variant `{value}`, expected {expected}"
 
 
-def invalid_type(value: Any, expected: str) -> str:
+def invalid_type(value: Any, expected: str, *, quote: bool = True) -> str:
     """The text for a value of the wrong JSON type."""
-    return f"invalid type: {_kind(value)}, expected {expected}"
+    kind = _kind(value)
+    return f"invalid type: {kind if quote else kind.partition(' ')[0]}, expected {expected}"
 
 
-def _tell(finding: Any, name: str) -> str:  # noqa: PLR0911 - one return a kind of finding
+def _tell(finding: Any, name: str, *, quote: bool) -> str:  # noqa: PLR0911 - one return a kind of finding
     kind, value, context = finding["type"], finding["input"], finding.get("ctx", {})
+    if kind == "missing":
+        return missing_field(str(finding["loc"][-1]))
     if kind == "union_tag_not_found":
         return missing_field(context["discriminator"].strip("'"))
     if kind == "union_tag_invalid":
         tag = value[context["discriminator"].strip("'")]
         if not isinstance(tag, str):
-            return invalid_type(tag, "variant identifier")
-        return unknown_variant(tag, _options(context["expected_tags"]))
+            return invalid_type(tag, "variant identifier", quote=quote)
+        return unknown_variant(tag if quote else "…", _options(context["expected_tags"]))
     if kind == "literal_error":
         if isinstance(value, str):
-            return unknown_variant(value, _options(context["expected"]))
-        return invalid_type(value, "string or map")
+            return unknown_variant(value if quote else "…", _options(context["expected"]))
+        return invalid_type(value, "string or map", quote=quote)
     if kind in ("greater_than_equal", "less_than_equal"):
-        return f"invalid value: {_kind(value)}, expected {_integer_type(context)}"
+        return f"invalid value: {_kind(value) if quote else 'integer'}, expected {_integer_type(context)}"
     if kind == "model_attributes_type":
-        return invalid_type(value, f"internally tagged enum {name}")
+        return invalid_type(value, f"internally tagged enum {name}", quote=quote)
     if kind == "model_type":
-        return invalid_type(value, f"struct {context['class_name']}")
+        return invalid_type(value, f"struct {context['class_name']}", quote=quote)
     if kind in _EXPECTED:
-        return invalid_type(value, _EXPECTED[kind])
+        return invalid_type(value, _EXPECTED[kind], quote=quote)
     return f"data did not match any variant of {name}"
 
 
@@ -91,11 +100,21 @@ def _kind(value: Any) -> str:  # noqa: PLR0911 - one return a JSON type
         case float():
             return f"floating point `{value}`"
         case str():
-            return "string " + '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+            return f'string "{_escape(value)}"'
         case list():
             return "sequence"
         case _:
             return "map"
+
+
+def _escape(text: str) -> str:
+    """As Rust's ``{:?}`` writes a string."""
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return text
+    return "".join(
+        _ESCAPES.get(character) or (character if character.isprintable() else f"\\u{{{ord(character):x}}}")
+        for character in text
+    )
 
 
 def _options(quoted: str) -> list[str]:
@@ -109,11 +128,20 @@ def _integer_type(context: Mapping[str, Any]) -> str:
     )
 
 
-def _position(location: tuple[int | str, ...], value: Any) -> int:
-    """Where among the sent members the finding lies; the tag of a union counts as no member."""
-    if isinstance(value, dict):
-        members = list(value)
-        for step in location[:2]:
-            if step in value:
-                return members.index(step)
-    return 0
+def _order(finding: Any, value: Any) -> tuple[int, ...]:
+    """When serde comes to the finding: the place of each member on the way to it among those that were sent; that
+    one is missing shows after all of them."""
+    location = finding["loc"]
+    if isinstance(value, dict) and len(location) > 1 and location[0] == value.get("type"):
+        location = location[1:]  # the tag of a union is no member
+    order: list[int] = []
+    for step in location:
+        if isinstance(value, dict) and step in value:
+            order.append(list(value).index(step))
+            value = value[step]
+        elif isinstance(value, list) and isinstance(step, int):
+            order.append(step)
+            value = value[step]
+    if finding["type"] == "missing" and isinstance(value, dict):
+        order.append(len(value))
+    return tuple(order)

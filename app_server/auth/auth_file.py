@@ -59,9 +59,12 @@ def read(home: Path) -> bytes | None:
         fd = os.open(home / NAME, os.O_RDONLY | _BINARY | _NEVER_WAIT)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor, to be sure what is read
+    try:
         _require_regular(os.fstat(fd))
-        return file.read()
+        with open(fd, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(fd)
 
 
 def replace(home: Path, content: bytes, *, keep_old: bool) -> Fingerprint:

@@ -20,14 +20,17 @@ FetchJson = Callable[[str, dict[str, str], float], Awaitable[Any]]
 log = logging.getLogger(__name__)
 
 
-async def identify(token: SecretStr, authapi_base_url: str, fetch: FetchJson) -> PersonalAccessToken | None:
+async def identify(
+    token: SecretStr, authapi_base_url: str, fetch: FetchJson, timeout: float = WHOAMI_TIMEOUT
+) -> PersonalAccessToken | None:
     """Ask whose token this is.
 
+    :param timeout: seconds for the exchange.
     :returns: None when the API does not say.
     """
     url = f"{authapi_base_url.rstrip('/')}/v1/user-auth-credential/whoami"
     try:
-        document: Any = await fetch(url, {"Authorization": f"Bearer {token.get_secret_value()}"}, WHOAMI_TIMEOUT)
+        document: Any = await fetch(url, {"Authorization": f"Bearer {token.get_secret_value()}"}, timeout)
         return PersonalAccessToken(
             token=token,
             email=document.get("email"),

@@ -4,6 +4,11 @@ AuthError
 ├── LoginNotAllowed         the configuration, or what is active already, forbids this login
 ├── InvalidCredentials      what was handed in cannot be a credential
 ├── CredentialsNotSaved     the store refused; the previous state stays
+├── LoginFailed             an interactive login has ended without credentials
+├── InvalidCallback         what was pasted is not the callback of this login, which goes on
+├── PortUnavailable         there is no port to listen on for the callback
+├── DeviceCodeNotEnabled    the issuer does not offer device codes
+├── DeviceCodeUnavailable   the issuer gave no device code
 └── RecoveryFailed          a 401 could not be turned into a newer credential
     ├── NotRecoverable      this kind of credential is never refreshed: the upstream's own answer stands
     ├── SignedOut           the credential that was used belongs to nobody any more
@@ -14,6 +19,11 @@ AuthError
     ├── RefreshRejected         the issuer says that only a new login helps
     └── RefreshUnavailable      the issuer could not be asked, or did not answer as it should
 """
+
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from app_server.auth.port_holder import Holder
 
 
 class AuthError(Exception):
@@ -37,6 +47,77 @@ class InvalidCredentials(AuthError):
 
 class CredentialsNotSaved(AuthError):
     """The store refused; the previous state stays."""
+
+
+class LoginFailed(AuthError):
+    """An interactive login has ended without credentials (wire.md sections 7 and 8).
+
+    :param message: complete, as for ``account/login/completed``.
+    :param code: a word for it, for the page that the browser is shown.
+    :param details: what lies behind it, for that page.
+    :param headline: of that page, where it is not the usual one.
+    """
+
+    def __init__(
+        self, message: str, code: str | None = None, details: str | None = None, headline: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.details = details
+        self.headline = headline
+
+
+class InvalidCallback(AuthError):
+    """What was pasted is not the callback of this login, which goes on."""
+
+
+class PortUnavailable(AuthError):
+    """There is no port to listen on for the callback.
+
+    :param reason: ``portInUse``, ``portReserved`` (the operating system keeps it) or ``portUnavailable``.
+    :param retryable: whether the same may work another time without a change of the system.
+    :param remedy: what to do instead; ``useDeviceCode`` is the login that needs no port.
+    :param holder: who has the port, where the system tells.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        reason: Literal["portInUse", "portReserved", "portUnavailable"],
+        *,
+        retryable: bool,
+        remedy: Literal["useDeviceCode"] = "useDeviceCode",
+        holder: "Holder | None" = None,
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.retryable = retryable
+        self.remedy = remedy
+        self.holder = holder
+
+    def data(self) -> dict[str, Any]:
+        """All of it but the message, in JSON values, for programs."""
+        known = {} if self.holder is None else {"holder": self.holder._asdict()}
+        return {"reason": self.reason, "retryable": self.retryable, "remedy": self.remedy, **known}
+
+
+class DeviceCodeNotEnabled(AuthError):
+    """The issuer does not offer device codes."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "device code login is not enabled for this Codex server. Use the browser login or verify the server URL."
+        )
+
+
+class DeviceCodeUnavailable(AuthError):
+    """The issuer gave no device code.
+
+    :param reason: why.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"failed to request device code: {reason}")
 
 
 class RecoveryFailed(AuthError):

@@ -207,7 +207,7 @@ class AuthManager:
             try:
                 await self._store.delete()
             except StoreError as error:
-                raise CredentialsNotSaved(f"failed to log out: {error}") from error
+                raise CredentialsNotSaved(f"logout failed: {error}") from error
             self._put_in_place(None)
         return was
 
@@ -278,7 +278,11 @@ class AuthManager:
     async def _resolve_environment(
         self, resolve: Callable[[], Awaitable[PersonalAccessToken | None]], resolved: Flight[None]
     ) -> None:
-        self._environment = await resolve()
+        token = await resolve()
+        if token is not None and not self.policy.allows(token):
+            log.warning("the token of the environment is not allowed by the configuration and is ignored")
+            token = None
+        self._environment = token
         self._environment_resolved = None
         resolved.succeed(None)
 

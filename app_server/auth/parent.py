@@ -40,7 +40,8 @@ def tokens_from_parent(
     if id_token is not None:
         claims = parse_claims(id_token)
         account_id = account_id or claims.account_id or ""
-    named = plan_type(claims.plan) if plan is None else plan_type(plan)
+    # The reference takes a plan in any case from the parent, but not from a claim.
+    named = plan_type(claims.plan if plan is None else plan.lower())
     return ExternalTokens(access_token, account_id=account_id, plan_type=named, claims=claims)
 
 

@@ -45,8 +45,8 @@ class LoginPolicy:
 
     def require_refreshed_account(self, account_id: str, previous: str) -> None:
         """:raises ParentAnswerUnusable: refreshed tokens belong to an account that may not take over."""
-        allowed = self.workspaces or (previous,)
-        if account_id not in allowed or account_id != previous:
+        allowed = self.workspaces if self.workspaces and account_id not in self.workspaces else (previous,)
+        if account_id not in allowed:
             raise ParentAnswerUnusable(
                 f"Login is restricted to workspace(s) {', '.join(allowed)}, "
                 f"but current credentials belong to {account_id}"

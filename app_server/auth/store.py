@@ -30,6 +30,7 @@ __all__ = [
     "StoreError",
     "StoreUnavailable",
     "StoreUnreadable",
+    "UnavailableStore",
     "open_store",
 ]
 
@@ -203,6 +204,31 @@ class _Memory:
     async def delete(self) -> bool:
         credential, self._credential = self._credential, None
         return credential is not None
+
+
+class UnavailableStore:
+    """In the place of a store that is not there: nothing is stored, and nothing can be.
+
+    :param why: told to whoever tries.
+    """
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def fingerprint(self) -> None:
+        return None
+
+    async def load(self) -> None:
+        return None
+
+    async def save(self, credential: Credential) -> None:
+        raise StoreUnavailable(self._why)
+
+    async def delete(self) -> bool:
+        return False
+
+    def exclusive(self, timeout: float) -> AbstractAsyncContextManager[Access]:
+        raise StoreUnavailable(self._why)
 
 
 def open_store(kind: str, home: Path) -> Store:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 from pydantic import SecretStr
 
-from app_server.auth.credentials import Claims, ExternalTokens, plan_type
+from app_server.auth.credentials import Claims
 
 AUTH_CLAIM: Final = "https://api.openai.com/auth"
 """The claim that holds what concerns the account."""
@@ -65,27 +65,6 @@ def expires_at(token: SecretStr) -> datetime | None:
     except InvalidToken:
         return None
     return None if claims is None else _instant(claims.get("exp"))
-
-
-def external_tokens(
-    access_token: SecretStr, *, account_id: str | None, plan: str | None = None, id_token: SecretStr | None = None
-) -> ExternalTokens:
-    """Tokens as the parent application hands them in (wire.md section 9).
-
-    :param account_id: the account to use; None in the older shape, where the claims name it.
-    :param plan: the plan, in upper or lower case; None to go by the claims.
-    :param id_token: the older shape has one, and its claims then count; otherwise the access token's do.
-    :raises InvalidToken: the token whose claims count cannot be read.
-    """
-    claims = parse_claims(access_token if id_token is None else id_token)
-    if account_id is None:
-        account_id = claims.account_id or ""
-    return ExternalTokens(
-        access_token=access_token,
-        account_id=account_id,
-        plan_type=plan_type(claims.plan if plan is None else plan.lower()),
-        claims=claims,
-    )
 
 
 def _payload(token: str) -> bytes:

@@ -55,13 +55,17 @@ class WorkspaceRouting:
     :param base_url: the ChatGPT backend, without a slash at its end.
     :param check_path: the path of the lookup below it; the backend has two styles of paths.
     :param tasks: owns lookups under way.
+    :param timeout: seconds for each exchange with the upstream.
     """
 
-    def __init__(self, http: AuthorizedHttp, base_url: str, check_path: str, tasks: TaskGroup) -> None:
+    def __init__(
+        self, http: AuthorizedHttp, base_url: str, check_path: str, tasks: TaskGroup, timeout: float = LOOKUP_TIMEOUT
+    ) -> None:
         self._http = http
         self._base_url = base_url
         self._url = f"{base_url}{check_path}"
         self._tasks = tasks
+        self._timeout = timeout
         self._key: tuple[str, str | None] | None = None
         self._flight: Flight[Routing] = Flight()
         self._known: Routing | None = None
@@ -103,9 +107,10 @@ class WorkspaceRouting:
         if not credential.account_id:
             raise RoutingError("workspace routing requires a ChatGPT account id")
         try:
-            response, accepted = await self._http.get(self._url, credential, timeout=LOOKUP_TIMEOUT)
-        except UpstreamUnreachable:
-            raise RoutingError("workspace routing discovery failed") from None
+            response, accepted = await self._http.get(self._url, credential, timeout=self._timeout)
+        except UpstreamUnreachable as error:
+            how = "timed out" if error.timed_out else "failed"
+            raise RoutingError(f"workspace routing discovery {how}") from None
         if response.status_code == 401:
             raise RoutingError("workspace routing discovery unauthorized (401)")
         if response.status_code != 200:

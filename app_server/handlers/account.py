@@ -8,10 +8,20 @@ from pydantic import SecretStr
 
 from app_server.accounts import Accounts
 from app_server.auth.credentials import ApiKey, Credential, ExternalTokens, ManagedTokens, PersonalAccessToken
-from app_server.auth.errors import CredentialsNotSaved, LoginNotAllowed, RecoveryFailed, SignedOut
+from app_server.auth.errors import (
+    AuthError,
+    CredentialsNotSaved,
+    DeviceCodeUnavailable,
+    InvalidCallback,
+    LoginNotAllowed,
+    PortUnavailable,
+    RecoveryFailed,
+    SignedOut,
+)
 from app_server.auth.parent import tokens_from_parent
 from app_server.auth.tokens import InvalidToken
 from app_server.backend.routing import Routing, RoutingError
+from app_server.pending_login import PendingLogin
 from app_server.router import Deferred, Reply
 from protocol.account import (
     Account,
@@ -26,7 +36,11 @@ from protocol.account import (
     ChatgptAuthTokensLogin,
     ChatgptAuthTokensLoginStarted,
     ChatgptLogin,
+    ChatgptLoginStarted,
+    CompleteLoginAccountParams,
+    CompleteLoginAccountResponse,
     DeviceCodeLogin,
+    DeviceCodeLoginStarted,
     GetAccountParams,
     GetAccountResponse,
     GetAuthStatusParams,
@@ -65,7 +79,7 @@ class AccountHandlers:
             return Deferred(lambda: self._refresh_and_tell(include_token))
         return self._auth_status(include_token)
 
-    async def log_in(self, params: LoginAccountParams) -> Reply[LoginAccountResponse]:
+    async def log_in(self, params: LoginAccountParams) -> Reply[LoginAccountResponse] | Deferred[LoginAccountResponse]:
         """``account/login/start``."""
         try:
             match params.root:
@@ -73,10 +87,12 @@ class AccountHandlers:
                     return await self._log_in_with_api_key(key)
                 case ChatgptAuthTokensLogin() as login:
                     return self._log_in_with_tokens(login)
-                case ChatgptLogin() | DeviceCodeLogin():
-                    self._accounts.auth.require_no_external_tokens()
-                    self._accounts.auth.policy.require_chatgpt_allowed()
-                    raise InvalidRequest("this login is not available yet")
+                case ChatgptLogin() as login:
+                    pending = self._accounts.begin_login("browser")
+                    return Deferred(lambda: self._start_browser_login(pending, login))
+                case DeviceCodeLogin():
+                    pending = self._accounts.begin_login("device")
+                    return Deferred(lambda: self._start_device_login(pending))
                 case AmazonBedrockLogin() | AmazonBedrockAccessKeysLogin():
                     self._accounts.auth.policy.require_bedrock_allowed()
                     raise InvalidRequest("Amazon Bedrock is not supported by this server")
@@ -87,12 +103,17 @@ class AccountHandlers:
 
     async def cancel(self, params: CancelLoginAccountParams) -> Reply[CancelLoginAccountResponse]:
         """``account/login/cancel``."""
-        try:
-            login_id = str(UUID(params.login_id))
-        except ValueError:
-            raise InvalidRequest(f"invalid login id: {params.login_id}") from None
-        canceled = self._accounts.cancel_login(login_id)
+        canceled = self._accounts.cancel_login(_login_id(params.login_id))
         return Reply(CancelLoginAccountResponse(status="canceled" if canceled else "notFound"))
+
+    async def complete(self, params: CompleteLoginAccountParams) -> Reply[CompleteLoginAccountResponse]:
+        """``account/login/complete``."""
+        try:
+            login_id = _login_id(params.login_id)
+            await self._accounts.complete_login(login_id, params.callback_url.get_secret_value())
+        except InvalidCallback as error:
+            raise InvalidRequest(error.message) from None
+        return Reply(CompleteLoginAccountResponse())
 
     async def log_out(self, params: Empty) -> Reply[LogoutAccountResponse]:
         """``account/logout``."""
@@ -120,6 +141,28 @@ class AccountHandlers:
             raise InternalError(f"failed to set external auth: {error.reason}") from None
         then = self._accounts.log_in_with_tokens(tokens)
         return Reply(LoginAccountResponse(ChatgptAuthTokensLoginStarted()), then)
+
+    async def _start_browser_login(self, pending: PendingLogin, login: ChatgptLogin) -> Reply[LoginAccountResponse]:
+        hosted_success_page = (login.app_brand or "codex") if login.use_hosted_login_success_page else None
+        try:
+            flow, then = await self._accounts.start_browser_login(pending, hosted_success_page)
+        except PortUnavailable as error:
+            raise InternalError(error.message, error.data()) from None
+        except AuthError as error:
+            raise InvalidRequest(error.message) from None
+        return Reply(LoginAccountResponse(ChatgptLoginStarted(login_id=flow.login_id, auth_url=flow.auth_url)), then)
+
+    async def _start_device_login(self, pending: PendingLogin) -> Reply[LoginAccountResponse]:
+        try:
+            flow, then = await self._accounts.start_device_login(pending)
+        except DeviceCodeUnavailable as error:
+            raise InternalError(error.message) from None
+        except AuthError as error:
+            raise InvalidRequest(error.message) from None
+        started = DeviceCodeLoginStarted(
+            login_id=flow.login_id, verification_url=flow.verification_url, user_code=flow.user_code
+        )
+        return Reply(LoginAccountResponse(started), then)
 
     async def _refresh_and_read(self) -> Reply[GetAccountResponse]:
         await self._refresh()
@@ -194,6 +237,13 @@ class AccountHandlers:
         return GetAccountResponse(
             account=account, user_id=user_id, requires_openai_auth=True, workspace_routing=workspace_routing
         )
+
+
+def _login_id(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise InvalidRequest(f"invalid login id: {text}") from None
 
 
 def _additional_details(details: str | None) -> dict[str, Any] | None:

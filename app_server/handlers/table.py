@@ -6,7 +6,7 @@ from app_server.handlers.account import AccountHandlers
 from app_server.handlers.lifecycle import LifecycleHandlers
 from app_server.handlers.rate_limits import RateLimitHandlers
 from app_server.router import Handler
-from protocol.account import ACCOUNT_READ, GET_AUTH_STATUS, LOGIN_CANCEL, LOGIN_START, LOGOUT
+from protocol.account import ACCOUNT_READ, GET_AUTH_STATUS, LOGIN_CANCEL, LOGIN_COMPLETE, LOGIN_START, LOGOUT
 from protocol.lifecycle import INITIALIZE
 from protocol.method import ClientRequest
 from protocol.rate_limits import RATE_LIMITS_READ
@@ -20,6 +20,7 @@ def handlers(
         INITIALIZE: lifecycle.initialize,
         LOGIN_START: account.log_in,
         LOGIN_CANCEL: account.cancel,
+        LOGIN_COMPLETE: account.complete,
         LOGOUT: account.log_out,
         ACCOUNT_READ: account.read,
         GET_AUTH_STATUS: account.auth_status,

@@ -19,7 +19,8 @@ class LineBuffer:
     def __init__(self, max_line_bytes: int = DEFAULT_MAX_LINE_BYTES) -> None:
         self._limit = max_line_bytes
         self._lines: deque[bytes | None] = deque()
-        self._partial: list[bytes] = []
+        # One growing array: a list would keep an object for each piece of a line that trickles in.
+        self._partial = bytearray()
         self._partial_bytes = 0
         self._dropping = False
 
@@ -55,12 +56,12 @@ class LineBuffer:
         self._partial_bytes += len(part)
         if self._partial_bytes > self._limit:
             self._dropping = True
-            self._partial.clear()
-        elif part:
-            self._partial.append(part)
+            self._partial = bytearray()
+        else:
+            self._partial += part
 
     def _end_line(self) -> None:
-        self._lines.append(None if self._dropping else b"".join(self._partial))
-        self._partial.clear()
+        self._lines.append(None if self._dropping else bytes(self._partial))
+        self._partial = bytearray()
         self._partial_bytes = 0
         self._dropping = False

@@ -46,6 +46,8 @@ class StdioTransport:
         self._stdout_mode = os.fstat(stdout).st_mode
         # A socket is written to without waiting for it; duplicating it leaves the fd's own flags alone.
         self._socket = socket.socket(fileno=os.dup(stdout)) if stat.S_ISSOCK(self._stdout_mode) else None
+        # One socket may serve both directions: then what can be read from it is input, and its end is the end of input.
+        self._is_one_file = os.path.sameopenfile(stdin, stdout)
         self._closed = False
 
     async def receive(self) -> bytes | None:
@@ -72,7 +74,8 @@ class StdioTransport:
         try:
             while rest:
                 rest = rest[await self._write(rest) :]
-        except (BrokenPipeError, ConnectionError, anyio.ClosedResourceError) as error:
+        except (OSError, anyio.ClosedResourceError) as error:
+            # Whatever it is (a closed pipe, a reset socket, a full disk), nothing more will get through.
             raise TransportClosed from error
 
     async def _write(self, data: memoryview) -> int:
@@ -92,10 +95,15 @@ class StdioTransport:
 
     async def wait_closed(self) -> None:
         """Return when the other end of stdout is closed; for files and terminals, never."""
+        if self._is_one_file:
+            await anyio.sleep_forever()
         if self._socket is not None:
             await anyio.wait_readable(self._stdout)
-            if self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b"":
-                return
+            try:
+                if self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b"":
+                    return
+            except ConnectionError:
+                return  # closed with answers unread
         elif self._writer is None and stat.S_ISFIFO(self._stdout_mode):
             # The write end of a pipe is never readable; its only event is the error that no reader is left.
             await anyio.wait_readable(self._stdout)

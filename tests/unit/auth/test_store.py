@@ -34,6 +34,18 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
+def write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def inode(path: Path) -> int:
+    return path.stat().st_ino
+
+
 def names(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir())
 
@@ -237,12 +249,12 @@ def target(home: Path, tmp_path: Path) -> Path:
 
 
 async def test_saving_behind_a_link_replaces_what_it_leads_to(home: Path, store: Store, target: Path) -> None:
-    target.write_text('{"OPENAI_API_KEY":"old","theirs":1}')
-    inode = target.stat().st_ino
+    write(target, '{"OPENAI_API_KEY":"old","theirs":1}')
+    before = inode(target)
     saved = await store.save(KEY)
     assert (home / "auth.json").is_symlink()
-    assert json.loads(target.read_bytes()) == {"auth_mode": "apikey", "OPENAI_API_KEY": "key-1", "theirs": 1}
-    assert target.stat().st_ino != inode
+    assert json.loads(content(target)) == {"auth_mode": "apikey", "OPENAI_API_KEY": "key-1", "theirs": 1}
+    assert inode(target) != before
     assert mode(target) == 0o600
     assert store.fingerprint() == saved
     assert temporary_files(home) == temporary_files(target.parent) == []
@@ -251,7 +263,7 @@ async def test_saving_behind_a_link_replaces_what_it_leads_to(home: Path, store:
 async def test_saving_behind_a_link_to_nothing_creates_what_it_leads_to(home: Path, store: Store, target: Path) -> None:
     await store.save(KEY)
     assert (home / "auth.json").is_symlink()
-    assert target.is_file()
+    assert names(target.parent) == ["real.json", "real.json.lock"]
     assert await store.load() == KEY
 
 
@@ -261,7 +273,7 @@ async def test_logging_out_behind_a_link_empties_what_it_leads_to(home: Path, st
     hard_link.hardlink_to(target)
     assert await store.delete() is True
     assert (home / "auth.json").is_symlink()
-    assert target.read_bytes() == hard_link.read_bytes() == b""
+    assert content(target) == content(hard_link) == b""
     assert await store.load() is None
     assert await store.delete() is False
     await store.save(OTHER_KEY)
@@ -274,11 +286,13 @@ async def test_logging_out_behind_a_link_to_nothing_does_nothing(home: Path, sto
     assert (home / "auth.json").is_symlink()
 
 
-async def test_a_chain_of_links_keeps_every_link(home: Path, store: Store, target: Path) -> None:
-    target.symlink_to(target.with_name("last.json"))
+async def test_a_chain_of_links_keeps_every_link(home: Path, store: Store, tmp_path: Path) -> None:
+    (home / "auth.json").symlink_to(tmp_path / "first")
+    (tmp_path / "first").symlink_to("last")
     await store.save(KEY)
-    assert target.is_symlink()
-    assert target.with_name("last.json").is_file()
+    assert (home / "auth.json").is_symlink()
+    assert (tmp_path / "first").is_symlink()
+    assert (tmp_path / "last").is_file()
 
 
 async def test_a_home_that_is_a_link_is_like_any_other(home: Path, tmp_path: Path) -> None:

@@ -31,6 +31,10 @@ def names(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir() if path.suffix != ".lock")
 
 
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def saved_by(home: Path, handicap: str, *launcher: str) -> str:
     """What becomes of a save in a process with a handicap."""
     command = [*launcher, sys.executable, str(SAVER), str(home), handicap]
@@ -122,6 +126,22 @@ async def test_a_directory_in_the_place_of_the_file_is_left_alone(home: Path, *,
         with pytest.raises(StoreError, match=r"^Is a directory \(os error 21\)$"):
             await attempt()
     assert directory.is_dir()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
+async def test_no_failure_leaves_a_file_open(home: Path) -> None:
+    (home / "auth.json").mkdir()
+    store = FileStore(home)
+
+    async def fail_everywhere() -> None:
+        for attempt in (store.load, lambda: store.save(KEY), store.delete):
+            with pytest.raises(StoreError):
+                await attempt()
+
+    await fail_everywhere()
+    before = open_files()
+    await fail_everywhere()
+    assert open_files() == before
 
 
 async def test_a_pipe_behind_a_link_is_neither_waited_for_nor_replaced(home: Path) -> None:

@@ -10,6 +10,10 @@ from app_server.auth.store import FileStore
 from tests.unit.auth.crowd import watch_crowd
 
 
+def names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
 async def test_the_file_is_absent_or_whole_and_private_whoever_dies_whenever(home: Path, tmp_path: Path) -> None:
     seen = await anyio.to_thread.run_sync(
         lambda: watch_crowd(home, tmp_path / "log", processes=4, seconds=3.0, kills=5)
@@ -21,4 +25,4 @@ async def test_the_file_is_absent_or_whole_and_private_whoever_dies_whenever(hom
     with anyio.fail_after(20):
         await FileStore(home).save(key)
     assert await FileStore(home).load() == key
-    assert sorted(path.name for path in home.iterdir()) == ["auth.json", "auth.json.lock", "auth.lock"]
+    assert names(home) == ["auth.json", "auth.json.lock", "auth.lock"]

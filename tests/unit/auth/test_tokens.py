@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from app_server.auth.credentials import Claims
-from app_server.auth.tokens import InvalidToken, expires_at, external_tokens, parse_claims
+from app_server.auth.tokens import InvalidToken, expires_at, parse_claims
 from tests.unit.auth.samples import AUTH, PROFILE, jwt
 
 
@@ -218,29 +218,3 @@ def test_account_plan_and_expiry_are_read() -> None:
 )
 def test_a_token_that_does_not_say_when_it_runs_out_is_no_error(token: str, expected: datetime | None) -> None:
     assert expires_at(SecretStr(token)) == expected
-
-
-TOKEN = SecretStr(jwt({"email": "a", AUTH: {"chatgpt_plan_type": "plus", "chatgpt_account_id": "claimed"}}))
-
-
-@pytest.mark.parametrize(
-    ("given", "plan"),
-    [(None, "plus"), ("pro", "pro"), ("PRO", "pro"), ("Education", "edu"), ("nonsense", "unknown")],
-)
-def test_the_parents_word_on_the_plan_counts_before_the_claims(given: str | None, plan: str) -> None:
-    tokens = external_tokens(TOKEN, account_id="given", plan=given)
-    assert (tokens.plan_type, tokens.account_id, tokens.email) == (plan, "given", "a")
-
-
-def test_the_account_is_what_the_parent_says_even_if_that_is_nothing() -> None:
-    assert external_tokens(TOKEN, account_id="").account_id == ""
-
-
-def test_in_the_older_shape_the_id_token_says_who_it_is() -> None:
-    tokens = external_tokens(SecretStr("opaque"), account_id=None, id_token=TOKEN)
-    assert (tokens.bearer.get_secret_value(), tokens.account_id, tokens.plan_type) == ("opaque", "claimed", "plus")
-
-
-def test_the_parents_token_has_to_be_a_token() -> None:
-    with pytest.raises(InvalidToken):
-        external_tokens(SecretStr("opaque"), account_id="a")

@@ -82,7 +82,7 @@ def test_ordinary_values_are_encoded_compactly_in_utf8() -> None:
     assert dumps({"a": [1, None, "é"], "b": True}) == '{"a":[1,null,"é"],"b":true}'.encode()
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), [float("nan"), "\ud800"]])
 def test_what_json_has_no_word_for_is_never_written(value: Any) -> None:
     text = dumps(value)
 

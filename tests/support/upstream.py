@@ -1,0 +1,146 @@
+"""A server under test with the fake upstream behind it, and the tokens and stored logins that go between the two.
+
+How a server is started and spoken to is ``server``'s business; what the fake can do, ``app_server.fake_openai``'s.
+"""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from app_server.fake_openai.server import FakeOpenAI
+from app_server.fake_openai.tokens import TokenSet
+from tests.support.server import Json, ServerProcess, running_server
+
+LOGIN = "account/login/start"
+LIMITS = "account/rateLimits/read"
+REFRESH = "account/chatgptAuthTokens/refresh"
+COMPLETED = "account/login/completed"
+UPDATED = "account/updated"
+
+NOBODY: Json = {"account": None, "userId": None, "requiresOpenaiAuth": True, "workspaceRouting": None}
+"""What ``account/read`` says when nobody is logged in."""
+
+NO_STATUS: Json = {"authMethod": None, "authToken": None, "requiresOpenaiAuth": True}
+"""What ``getAuthStatus`` says when nobody is logged in."""
+
+SUCCEEDED: Json = {"loginId": None, "success": True, "error": None, "onboardingEntrypoint": None}
+"""The params of ``account/login/completed`` for a login without an id that went well."""
+
+
+class Start(Protocol):
+    """Starts a server in the home of a test; its arguments are ``key=value`` for ``-c``."""
+
+    def __call__(
+        self, *overrides: str, env: Mapping[str, str] | None = None, **options: Any
+    ) -> AbstractAsyncContextManager[ServerProcess]: ...
+
+
+@asynccontextmanager
+async def server_with(
+    fake: FakeOpenAI,
+    home: Path,
+    *overrides: str,
+    env: Mapping[str, str] | None = None,
+    initialize: bool = True,
+    **options: Any,
+) -> AsyncIterator[ServerProcess]:
+    """A server that takes the fake for its upstream.
+
+    :param overrides: further ``key=value`` for ``-c``; they win over those that lead to the fake.
+    :param options: those of ``running_server``.
+    """
+    arguments = [word for override in [*fake.config_overrides(), *overrides] for word in ("-c", override)]
+    environment = {"NO_PROXY": "127.0.0.1", **fake.environment(), **(env or {})}
+    async with running_server(home, *arguments, env=environment, initialize=initialize, **options) as server:
+        yield server
+
+
+# Tokens that the parent owns
+
+
+def tokens_login(tokens: TokenSet, **members: Any) -> Json:
+    """The params of a login with these tokens."""
+    return {
+        "type": "chatgptAuthTokens",
+        "accessToken": tokens.access_token,
+        "chatgptAccountId": tokens.account.account_id,
+        **members,
+    }
+
+
+async def log_in_with_tokens(server: ServerProcess, tokens: TokenSet, **members: Any) -> None:
+    """Log in, and wait until that is announced."""
+    await server.result(LOGIN, tokens_login(tokens, **members))
+    assert await server.notification(COMPLETED) == SUCCEEDED
+    await server.notification(UPDATED)
+
+
+def fresh(tokens: TokenSet, **members: Any) -> Json:
+    """What a parent that was asked for fresh tokens answers with these."""
+    return {"accessToken": tokens.access_token, "chatgptAccountId": tokens.account.account_id, **members}
+
+
+async def token_in_force(server: ServerProcess) -> str | None:
+    """The token that requests go out with now."""
+    status = await server.result("getAuthStatus", {"includeToken": True})
+    return status["authToken"]  # type: ignore[no-any-return]
+
+
+# Stored logins
+
+
+def managed_login(tokens: TokenSet, **members: Any) -> Json:
+    """The auth.json of a sign-in, as the reference writes it."""
+    return {
+        "auth_mode": "chatgpt",
+        "OPENAI_API_KEY": None,
+        "tokens": {
+            "id_token": tokens.id_token,
+            "access_token": tokens.access_token,
+            "refresh_token": tokens.refresh_token,
+            "account_id": tokens.account.account_id,
+        },
+        "last_refresh": "2026-01-01T00:00:00.000000000Z",
+        **members,
+    }
+
+
+def store(home: Path, login: Json | bytes) -> Path:
+    """Put an auth.json in place, as another program would have left it."""
+    home.mkdir(parents=True, exist_ok=True)
+    file = home / "auth.json"
+    file.write_bytes(login if isinstance(login, bytes) else json.dumps(login).encode())
+    return file
+
+
+def stored(home: Path) -> Json:
+    """What the auth.json says."""
+    return json.loads((home / "auth.json").read_bytes())  # type: ignore[no-any-return]
+
+
+# What was said
+
+
+def without_times(messages: Sequence[Json]) -> list[Json]:
+    """The messages without what differs from run to run; that each notification has its time is checked."""
+    for message in messages:
+        is_notification = "method" in message and "id" not in message
+        assert isinstance(message.get("emittedAtMs"), int) is is_notification, message
+    return [{name: value for name, value in message.items() if name != "emittedAtMs"} for message in messages]
+
+
+async def next_messages(server: ServerProcess, count: int) -> list[Json]:
+    """So many messages in the order in which they came, without their times."""
+    return without_times([await server.message() for _ in range(count)])
+
+
+def completed(error: str | None = None) -> Json:
+    """The notification that a login without an id has ended."""
+    return {"method": COMPLETED, "params": {**SUCCEEDED, "success": error is None, "error": error}}
+
+
+def updated(mode: str | None, plan: str | None = None) -> Json:
+    """The notification of who is logged in."""
+    return {"method": UPDATED, "params": {"authMode": mode, "planType": plan}}
