@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types schema schema-check unit tsc soak bench conformance clean
+.PHONY: help demo test lint types schema schema-check unit test-typescript soak bench clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -38,6 +38,10 @@ schema-check: $(STAMP) ## Check that schema/ is what the declarations say
 unit: $(STAMP) ## Run the tests
 	$(BIN)/python -m pytest
 
+test-typescript: $(STAMP) ## Check that tsc --strict accepts schema/ts (needs npm)
+	npm install --silent --no-save --no-audit --no-fund --prefix .cache/tsc typescript@5
+	APP_SERVER_TSC=$(CURDIR)/.cache/tsc/node_modules/.bin/tsc $(BIN)/python -m pytest -m tsc
+
 soak: $(STAMP) ## Run the long tests
 	$(BIN)/python -m pytest -m soak
 
@@ -45,4 +49,4 @@ bench: $(STAMP) ## Measure the server; PEER='command …' measures that beside i
 	$(BIN)/python benchmarks/run.py $(if $(PEER),--peer '$(PEER)')
 
 clean: ## Remove what was made
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .cache build dist .mypy_cache .ruff_cache .pytest_cache

@@ -34,6 +34,8 @@ def _serve(command: ServeCommand) -> int:
     cold_start = answer_first(stdin, stdout, codex_home(os.environ))
     import gc  # noqa: PLC0415
 
+    # Looking for plugins reads the metadata of every installed distribution; this program has no use for any.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # The imports make many objects and no garbage.
     gc.disable()
     from app_server.serve_stdio import serve_stdio  # noqa: PLC0415

@@ -176,7 +176,7 @@ class Connection:
     async def _adopt_handshake(self, answered: Request) -> None:
         outcome = await self._router.carry_out(self._router.resolve(answered, 0))
         if isinstance(outcome, Reply):
-            outcome.then()
+            _follow_up(outcome)
 
     async def _carry_out(self, call: Call) -> Deferred[Any] | None:
         self._running[id(call)] = call
@@ -208,11 +208,7 @@ class Connection:
             self._answer_error(call, error)
             return
         self._forget(call)
-        try:
-            reply.then()
-        except Exception:
-            # The answer is out; this fault of ours is nobody's business but the log's.
-            log.exception("internal error after answering a request")
+        _follow_up(reply)
 
     def _answer_error(self, call: Call, error: Exception) -> None:
         if id(call) in self._running:
@@ -240,3 +236,11 @@ class Connection:
         with anyio.move_on_after(1):
             await self._outgoing.flush()
         tasks.cancel_scope.cancel()
+
+
+def _follow_up(reply: Reply[Any]) -> None:
+    try:
+        reply.then()
+    except Exception:
+        # The answer is out; this fault of ours is nobody's business but the log's.
+        log.exception("internal error after answering a request")

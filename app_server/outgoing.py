@@ -93,7 +93,7 @@ class Outgoing:
             await self._emptied.wait()
 
     async def run(self) -> None:
-        """Write what is queued, until cancelled or until the client does not read any more.
+        """Write what is queued, until cancelled, closed, or until the client does not read any more.
 
         :raises TransportClosed: the client does not read any more.
         """
@@ -103,6 +103,8 @@ class Outgoing:
             data = b"".join(self._queue)
             self._queue.clear()
             await self._transport.send(data)
+            if self._closed:
+                return
             self._queued_bytes -= len(data)
             self._emptied.set()
             self._emptied = anyio.Event()

@@ -21,7 +21,7 @@ from app_server.auth.callback_query import CALLBACK_PATH, PREFIX, WrongState, au
 from app_server.auth.callback_server import callback_server
 from app_server.auth.credentials import ManagedTokens
 from app_server.auth.errors import CredentialsNotSaved, InvalidCallback, LoginFailed, LoginNotAllowed
-from app_server.auth.oauth import ExchangeFailed, OAuthClient, new_state, new_verifier
+from app_server.auth.oauth import ExchangeFailed, OAuthClient, new_state, new_verifier, showable
 from app_server.auth.port import CALLBACK_PORTS, bind_callback_port
 from app_server.auth.tokens import InvalidToken
 from app_server.flight import Flight
@@ -234,7 +234,8 @@ class BrowserLogin:
         try:
             return await self._oauth.sign_in(code, self._redirect_uri, self._verifier, with_api_key=True)
         except ExchangeFailed as error:
-            raise LoginFailed(f"{PREFIX}Token exchange failed: {error.reason}", "token_exchange_failed") from None
+            reason = showable(error.reason, self._state)  # an issuer knows it, and may quote it
+            raise LoginFailed(f"{PREFIX}Token exchange failed: {reason}", "token_exchange_failed") from None
         except LoginNotAllowed as error:
             raise LoginFailed(f"{PREFIX}{error.message}", "workspace_restriction") from None
         except InvalidToken as error:

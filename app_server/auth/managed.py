@@ -14,6 +14,7 @@ import anyio
 from anyio.abc import TaskGroup
 from pydantic import SecretStr
 
+from app_server.auth.auth_file import Fingerprint
 from app_server.auth.credentials import Credential, ManagedTokens
 from app_server.auth.errors import RecoveryFailed, RefreshRejected, RefreshUnavailable, SignedOut
 from app_server.auth.journal import Journal
@@ -42,7 +43,7 @@ class ManagedRefresh:
     :param store: where the login is, and whose lock keeps other processes away.
     :param journal: remembers a refresh that was under way when its process died.
     :param endpoint: asks the issuer.
-    :param adopt: takes newer tokens over.
+    :param adopt: takes newer tokens over, with the fingerprint of the store that holds them.
     :param rejected: told once when the issuer has refused the tokens for good.
     :param warn: tells the user that something is not as it should be: a sentence, and details.
     :param tasks: owns refreshes and saves under way.
@@ -53,7 +54,7 @@ class ManagedRefresh:
         store: Store,
         journal: Journal,
         endpoint: TokenEndpoint,
-        adopt: Callable[[ManagedTokens], None],
+        adopt: Callable[[ManagedTokens, Fingerprint | None], None],
         rejected: Callable[[], None],
         warn: Callable[[str, str], None],
         tasks: TaskGroup,
@@ -117,7 +118,7 @@ class ManagedRefresh:
 
     async def _carry_out(self, used: ManagedTokens, reason: RefreshReason, flight: Flight[ManagedTokens]) -> None:
         try:
-            newer = await self._refresh(used, reason)
+            newer, seen = await self._refresh(used, reason)
         except RecoveryFailed as error:
             self._under_way = None
             if isinstance(error, RefreshRejected):
@@ -126,17 +127,18 @@ class ManagedRefresh:
             flight.fail(error)
         else:
             self._under_way = None
-            self._adopt(newer)
+            self._adopt(newer, seen)
             flight.succeed(newer)
 
-    async def _refresh(self, used: ManagedTokens, reason: RefreshReason) -> ManagedTokens:
+    async def _refresh(self, used: ManagedTokens, reason: RefreshReason) -> tuple[ManagedTokens, Fingerprint | None]:
         try:
+            seen = self._store.fingerprint()
             if newer := self._newer(used, await self._store.load()):
-                return newer
+                return newer, seen
             async with self._store.exclusive(LOCK_TIMEOUT) as held:
+                seen = self._store.fingerprint()
                 if newer := self._newer(used, await held.load()):
-                    await self._journal.end()
-                    return newer
+                    return newer, seen
                 return await self._ask_and_save(held, used, reason)
         except StoreError as error:
             raise RefreshUnavailable(f"Failed to refresh token: {error}") from error
@@ -152,7 +154,9 @@ class ManagedRefresh:
             return None
         return stored
 
-    async def _ask_and_save(self, held: Access, used: ManagedTokens, reason: RefreshReason) -> ManagedTokens:
+    async def _ask_and_save(
+        self, held: Access, used: ManagedTokens, reason: RefreshReason
+    ) -> tuple[ManagedTokens, Fingerprint | None]:
         token = used.refresh_token
         interrupted = await self._journal.interrupted(token)
         await self._journal.begin(token)
@@ -169,13 +173,13 @@ class ManagedRefresh:
         try:
             # Once the issuer has answered, the answer is saved, whatever ends meanwhile.
             with anyio.CancelScope(shield=True):
-                await held.save(newer)
+                seen = await held.save(newer)
         except StoreError as error:
             self._keep(used, newer, str(error))
-        else:
-            self._unsaved = self._spent = None
-            await self._journal.end()
-        return newer
+            return newer, self._store.fingerprint()
+        self._unsaved = self._spent = None
+        await self._journal.end()
+        return newer, seen
 
     def _keep(self, used: ManagedTokens, newer: ManagedTokens, why: str) -> None:
         log.error("the refreshed tokens could not be saved: %s", why)

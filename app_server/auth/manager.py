@@ -15,6 +15,7 @@ import anyio
 from anyio.abc import TaskGroup
 from pydantic import SecretStr
 
+from app_server.auth.auth_file import Fingerprint
 from app_server.auth.credentials import ApiKey, Credential, ExternalTokens, ManagedTokens, PersonalAccessToken
 from app_server.auth.errors import (
     CredentialsNotSaved,
@@ -77,7 +78,7 @@ class AuthManager:
         self._environment: PersonalAccessToken | None = None
         self._environment_resolved: Flight[None] | None = None
         self._stored: Credential | None = None
-        self._seen: object = None
+        self._seen: Fingerprint | None = None
         self._changing = anyio.Lock()
         self._parent = ParentRefresh(self._checked(ask_parent), self.use_tokens, tasks, parent_timeout)
         self._managed = ManagedRefresh(store, journal, endpoint, self._adopt, changed, warn, tasks)
@@ -208,7 +209,7 @@ class AuthManager:
                 await self._store.delete()
             except StoreError as error:
                 raise CredentialsNotSaved(f"logout failed: {error}") from error
-            self._put_in_place(None)
+            self._put_in_place(None, None)
         return was
 
     async def finish(self) -> None:
@@ -223,25 +224,25 @@ class AuthManager:
             await self.current()
             raise
 
-    def _adopt(self, tokens: ManagedTokens) -> None:
+    def _adopt(self, tokens: ManagedTokens, seen: Fingerprint | None) -> None:
         """Newer tokens of the login in force have been saved."""
         if isinstance(self._stored, ManagedTokens) and self._stored.account_id == tokens.account_id:
             self._stored = tokens
-            self._seen = self._store.fingerprint()
+            self._seen = seen
             self._watch()
 
     async def _save(self, credential: Credential, failure: str) -> Credential | None:
         was = self._stored
         try:
-            await self._store.save(credential)
+            seen = await self._store.save(credential)
         except StoreError as error:
             raise CredentialsNotSaved(f"{failure}: {error}") from error
-        self._put_in_place(credential)
+        self._put_in_place(credential, seen)
         return was
 
-    def _put_in_place(self, credential: Credential | None) -> None:
+    def _put_in_place(self, credential: Credential | None, seen: Fingerprint | None) -> None:
         self._stored = credential
-        self._seen = self._store.fingerprint()
+        self._seen = seen
         self._managed.forget()
         self._watch()
 

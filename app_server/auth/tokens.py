@@ -5,20 +5,23 @@ token runs out (RFC 7519). Error texts are those of wire.md section 9. Nothing h
 """
 
 import binascii
+import json
 import re
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import orjson
 from pydantic import SecretStr
 
 from app_server.auth.credentials import Claims
+from protocol.json_codec import loads
 
 AUTH_CLAIM: Final = "https://api.openai.com/auth"
 """The claim that holds what concerns the account."""
 
 PROFILE_CLAIM: Final = "https://api.openai.com/profile"
 """The claim that holds what concerns the person."""
+
+_TEXT_CLAIMS: Final = ("chatgpt_plan_type", "chatgpt_user_id", "user_id", "chatgpt_account_id")
 
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
@@ -44,18 +47,7 @@ def parse_claims(token: SecretStr) -> Claims:
     :raises InvalidToken: not three non-empty parts, or the second is not base64url (RFC 4648 section 5, without
         padding) or not a JSON object.
     """
-    payload = _payload(token.get_secret_value())
-    claims = _loads_object(payload)
-    if claims is None or not _well_typed(claims):
-        # Only what is wrong pays for finding out what exactly.
-        from app_server.auth.claims_json import read_claims  # noqa: PLC0415
-        from app_server.auth.json_scanner import JsonTextError  # noqa: PLC0415
-
-        try:
-            claims = read_claims(payload)
-        except JsonTextError as error:
-            raise InvalidToken(str(error)) from None
-    return _claims(claims)
+    return _claims(_checked(_loads_object(_payload(token.get_secret_value()))))
 
 
 def expires_at(token: SecretStr) -> datetime | None:
@@ -64,7 +56,7 @@ def expires_at(token: SecretStr) -> datetime | None:
         claims = _loads_object(_payload(token.get_secret_value()))
     except InvalidToken:
         return None
-    return None if claims is None else _instant(claims.get("exp"))
+    return _instant(claims.get("exp"))
 
 
 def _payload(token: str) -> bytes:
@@ -98,28 +90,41 @@ def _foreign_symbol(text: bytes, offset: int) -> str:
     return f"Invalid symbol {text[offset]}, offset {offset}."
 
 
-def _loads_object(payload: bytes) -> dict[str, Any] | None:
+def _loads_object(payload: bytes) -> dict[str, Any]:
     try:
-        value = orjson.loads(payload)
-    except orjson.JSONDecodeError:
-        return None
-    return value if isinstance(value, dict) else None
+        value = loads(payload)
+    except ValueError as error:
+        raise InvalidToken(_json_fault(payload, error)) from None
+    if not isinstance(value, dict):
+        raise InvalidToken("the claims are not a JSON object")
+    return value
 
 
-def _well_typed(claims: dict[str, Any]) -> bool:
-    auth = claims.get(AUTH_CLAIM)
-    profile = claims.get(PROFILE_CLAIM)
-    if not isinstance(auth, dict | None) or not isinstance(profile, dict | None):
-        return False
-    auth, profile = auth or {}, profile or {}
-    texts = (
-        claims.get("email"),
-        profile.get("email"),
-        *(auth.get(name) for name in ("chatgpt_plan_type", "chatgpt_user_id", "user_id", "chatgpt_account_id")),
-    )
-    if not all(isinstance(text, str | None) for text in texts):
-        return False
-    return isinstance(auth.get("chatgpt_account_is_fedramp", False), bool)
+def _json_fault(payload: bytes, error: ValueError) -> str:
+    """What was expected and where, which is as much of the reference's text as does not depend on its parser."""
+    if not isinstance(error, json.JSONDecodeError):
+        return "expected value at line 1 column 1"
+    if error.pos == 0 and payload[:1] in (b"t", b"f", b"n"):
+        # The first letter of a literal is taken for the literal, so it is the second one that is wrong.
+        return "expected ident at line 1 column 2"
+    return f"expected value at line {error.lineno} column {error.colno}"
+
+
+def _checked(claims: dict[str, Any]) -> dict[str, Any]:
+    """Every claim is optional, but those that are of interest have a type."""
+    auth, profile = claims.get(AUTH_CLAIM), claims.get(PROFILE_CLAIM)
+    for name, value in ((AUTH_CLAIM, auth), (PROFILE_CLAIM, profile)):
+        if not isinstance(value, dict | None):
+            raise InvalidToken(f"the claim {name} is not an object")
+    texts = {
+        "email": claims.get("email"),
+        "profile.email": (profile or {}).get("email"),
+        **{name: (auth or {}).get(name) for name in _TEXT_CLAIMS},
+    }
+    for name, value in texts.items():
+        if not isinstance(value, str | None):
+            raise InvalidToken(f"the claim {name} is not a string")
+    return claims
 
 
 def _claims(claims: dict[str, Any]) -> Claims:

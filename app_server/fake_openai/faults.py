@@ -165,7 +165,8 @@ class FaultBook:
 
         :raises DropConnection: it drops the connection, or the client was gone before a hang was released.
         """
-        await anyio.sleep(fault.delay)
+        if fault.delay:  # without one, whoever has seen the request recorded can release it: it hangs already
+            await anyio.sleep(fault.delay)
         if fault.hang:
             await self.hang(request)
         if fault.drop:

@@ -20,7 +20,7 @@ class _Outcome:
     def __init__(self) -> None:
         self.done = anyio.Event()
         self.value: Any = None
-        self.error: OSError | None = None
+        self.error: Exception | None = None
 
 
 class BlockingCalls:
@@ -34,7 +34,7 @@ class BlockingCalls:
     async def call(self, function: Callable[[], T]) -> T:
         """Run ``function`` on the thread; the caller must not have two calls under way.
 
-        :raises OSError: what ``function`` raised.
+        :raises Exception: what ``function`` raised, as a rule an OSError.
         """
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
@@ -45,7 +45,7 @@ class BlockingCalls:
         def carry_out() -> None:
             try:
                 outcome.value = function()
-            except OSError as error:
+            except Exception as error:
                 outcome.error = error
             try:
                 anyio.from_thread.run_sync(outcome.done.set, token=token)

@@ -1,11 +1,13 @@
 """The standard streams of this process as a transport, without a thread hop for each line.
 
 Reading and writing wait for readiness and then move as much as the kernel takes. epoll refuses regular files and
-``/dev/null``, and Windows has no readiness for pipes at all: there, daemon threads do the blocking calls.
+``/dev/null``, a terminal that is ready to be written to may block all the same, and Windows has no readiness for
+pipes at all: there, daemon threads do the blocking calls.
 
 The descriptors are private duplicates; see ``streams.py``.
 """
 
+import logging
 import os
 import select
 import socket
@@ -26,6 +28,8 @@ CHUNK: Final = 256 * 1024
 _PIPE_WRITE: Final = getattr(select, "PIPE_BUF", 512)
 """Bytes that a pipe which reports itself writable takes without blocking (POSIX)."""
 
+log = logging.getLogger(__name__)
+
 
 class StdioTransport:
     """Two file descriptors, one to read from and one to write to. It owns and closes both.
@@ -41,8 +45,8 @@ class StdioTransport:
         self._stdout = stdout
         self._buffer = LineBuffer(max_line_bytes)
         self._buffer.feed(received)
-        self._reader = None if _is_pollable(stdin) else BlockingCalls("stdin")
-        self._writer = None if _is_pollable(stdout) else BlockingCalls("stdout")
+        self._reader = None if _is_readable_when_ready(stdin) else BlockingCalls("stdin")
+        self._writer = None if _is_pipe(stdout) else BlockingCalls("stdout")
         self._stdout_mode = os.fstat(stdout).st_mode
         # A socket is written to without waiting for it; duplicating it leaves the fd's own flags alone.
         self._socket = socket.socket(fileno=os.dup(stdout)) if stat.S_ISSOCK(self._stdout_mode) else None
@@ -60,13 +64,18 @@ class StdioTransport:
         return line
 
     async def _read(self) -> bytes:
-        if self._reader is not None:
-            return await self._reader.call(lambda: os.read(self._stdin, CHUNK))
-        try:
-            await anyio.wait_readable(self._stdin)
-            return os.read(self._stdin, CHUNK)
-        except ConnectionResetError:
-            return b""
+        while True:
+            try:
+                if self._reader is not None:
+                    return await self._reader.call(lambda: os.read(self._stdin, CHUNK))
+                await anyio.wait_readable(self._stdin)
+                return os.read(self._stdin, CHUNK)
+            except BlockingIOError:
+                continue  # the parent made it non-blocking, and somebody who shares it was quicker
+            except OSError as error:
+                # Whatever it is (a reset socket, a directory, a terminal that is gone), nothing more will come.
+                log.debug("the input ends with an error: %s", error)
+                return b""
 
     async def send(self, data: bytes) -> None:
         """See :meth:`Transport.send`."""
@@ -79,19 +88,19 @@ class StdioTransport:
             raise TransportClosed from error
 
     async def _write(self, data: memoryview) -> int:
-        if self._writer is not None:
-            return await self._writer.call(lambda: os.write(self._stdout, data))
-        if self._socket is not None:
-            try:
+        # O_NONBLOCK would belong to the open file, which the parent and its other children may share. Without it a
+        # pipe that is ready takes PIPE_BUF bytes at once; a terminal that is ready may block on its second byte.
+        try:
+            if self._writer is not None:
+                return await self._writer.call(lambda: os.write(self._stdout, data))
+            if self._socket is not None:
                 return self._socket.send(data, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                await anyio.wait_writable(self._stdout)
-                return 0
-        # O_NONBLOCK would belong to the open file, which the parent and its other children may share.
-        # A pipe that is ready takes PIPE_BUF bytes at once, so nothing here blocks without it.
-        if not _is_writable(self._stdout):
-            await anyio.wait_writable(self._stdout)
-        return os.write(self._stdout, data[:_PIPE_WRITE])
+            if _is_writable(self._stdout):
+                return os.write(self._stdout, data[:_PIPE_WRITE])
+        except BlockingIOError:
+            pass
+        await anyio.wait_writable(self._stdout)
+        return 0
 
     async def wait_closed(self) -> None:
         """Return when the other end of stdout is closed; for files and terminals, never."""
@@ -123,11 +132,13 @@ class StdioTransport:
         await checkpoint()
 
 
-def _is_pollable(fd: int) -> bool:
+def _is_pipe(fd: int) -> bool:
     mode = os.fstat(fd).st_mode
-    if sys.platform == "win32":
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(fd)
+    return sys.platform != "win32" and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
+
+
+def _is_readable_when_ready(fd: int) -> bool:
+    return _is_pipe(fd) or (sys.platform != "win32" and os.isatty(fd))
 
 
 def _is_writable(fd: int) -> bool:

@@ -9,22 +9,17 @@ def claim_standard_streams() -> tuple[int, int]:
 
     :returns: a duplicate of stdin and one of stdout; fd 0 then reads from the null device and fd 1 writes to stderr.
     """
-    stdin, stdout = _duplicate(0), _duplicate(1)
-    null = os.open(os.devnull, os.O_RDWR)
+    null = _open_null_beyond_the_standard_streams()
+    stdin, stdout = os.dup(0), os.dup(1)
     os.dup2(null, 0)
-    os.dup2(2 if _is_open(2) else null, 1)
+    os.dup2(2, 1)
     os.close(null)
     return stdin, stdout
 
 
-def _duplicate(fd: int) -> int:
-    # A parent may start us with a stream closed: that reads as an end of file, and what is written is lost.
-    return os.dup(fd) if _is_open(fd) else os.open(os.devnull, os.O_RDWR)
-
-
-def _is_open(fd: int) -> bool:
-    try:
-        os.fstat(fd)
-    except OSError:
-        return False
-    return True
+def _open_null_beyond_the_standard_streams() -> int:
+    # A parent may start us with a stream closed. The null device takes its place: it reads as an end of file, and what
+    # is written is lost. Left free, its number would go to the next file that is opened, and stray output into that.
+    while (null := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(null, True)
+    return null

@@ -5,18 +5,26 @@ Everything that waits has a deadline; everything that the server wrote is kept u
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Final
 
 import anyio
-from anyio.abc import Process
+from anyio.abc import ByteReceiveStream, ByteSendStream, Process, UNIXSocketStream
 
 DEADLINE = 20.0
 """Seconds for any one thing to happen; far more than it takes."""
+
+COMMAND: Final = (sys.executable, "-m", "app_server")
+"""What starts the server under test."""
+
+PIPE_CAPACITY: Final = 64 * 1024
+"""Bytes that a pipe holds on Linux without anybody reading."""
 
 INITIALIZE = {"clientInfo": {"name": "test", "version": "1.0"}, "capabilities": {"experimentalApi": True}}
 
@@ -24,12 +32,24 @@ Json = dict[str, Any]
 
 
 class ServerProcess:
-    """A server under test. Messages are read in order; those that are not asked for yet are kept."""
+    """A server under test. Messages are read in order; those that are not asked for yet are kept.
 
-    def __init__(self, process: Process, home: Path, log: Path) -> None:
+    :param streams: where it is spoken to and heard, if not through pipes of the process.
+    """
+
+    def __init__(
+        self,
+        process: Process,
+        home: Path,
+        log: Path,
+        streams: tuple[ByteSendStream, ByteReceiveStream] | None = None,
+    ) -> None:
+        assert streams is not None or (process.stdin is not None and process.stdout is not None)
         self.process = process
         self.home = home
         self.log = log
+        self._input: ByteSendStream = streams[0] if streams else process.stdin  # type: ignore[assignment]
+        self._output: ByteReceiveStream = streams[1] if streams else process.stdout  # type: ignore[assignment]
         self.messages: list[Json] = []
         self._buffer = b""
         self._next_id = 1000
@@ -38,24 +58,25 @@ class ServerProcess:
 
     async def send(self, *lines: Json | bytes) -> None:
         """Write messages, or lines as they are."""
-        assert self.process.stdin is not None
         data = b"".join(line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n" for line in lines)
         with anyio.fail_after(DEADLINE):
-            await self.process.stdin.send(data)
+            await self._input.send(data)
 
     async def close_input(self) -> None:
         """What a parent does that has nothing more to say."""
-        assert self.process.stdin is not None
-        await self.process.stdin.aclose()
+        await self._input.aclose()
+
+    async def close_output(self) -> None:
+        """What a parent does that will not read any more."""
+        await self._output.aclose()
 
     # Hearing
 
     async def line(self) -> bytes:
         """The next line, raw; fails when the output ends or the deadline passes."""
-        assert self.process.stdout is not None
         with anyio.fail_after(DEADLINE):
             while b"\n" not in self._buffer:
-                self._buffer += await self.process.stdout.receive()
+                self._buffer += await self._output.receive()
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
 
@@ -92,9 +113,8 @@ class ServerProcess:
 
     async def rest(self) -> list[Json]:
         """Everything up to the end of the output."""
-        assert self.process.stdout is not None
         with anyio.fail_after(DEADLINE):
-            async for chunk in self.process.stdout:
+            async for chunk in self._output:
                 self._buffer += chunk
         rest = [json.loads(line) for line in self._buffer.splitlines()]
         self._buffer = b""
@@ -141,26 +161,31 @@ class ServerProcess:
         return said
 
 
+def environment(home: Path, env: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The variables for a server with this CODEX_HOME, whatever surrounds the tests."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("CODEX_", "OPENAI_", "SSL_CERT"))
+    }
+    return {**inherited, "CODEX_HOME": str(home), "APP_SERVER_LOG": "debug", **(env or {})}
+
+
 @asynccontextmanager
 async def running_server(
     home: Path,
     *arguments: str,
     env: Mapping[str, str] | None = None,
-    command: Sequence[str] = (sys.executable, "-m", "app_server"),
+    command: Sequence[str] = COMMAND,
     initialize: bool = True,
 ) -> AsyncIterator[ServerProcess]:
     """A server with this CODEX_HOME. Its stderr goes to a file beside the home, which a failing test can show."""
     log = home.with_name(f"{home.name}.stderr")
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(("CODEX_", "OPENAI_", "SSL_CERT"))
-    }
     with log.open("ab") as stderr:
         process = await anyio.open_process(
             [*command, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env={**inherited, "CODEX_HOME": str(home), "APP_SERVER_LOG": "debug", **(env or {})},
+            env=environment(home, env),
         )
     server = ServerProcess(process, home, log)
     try:
@@ -168,7 +193,99 @@ async def running_server(
             await server.initialize()
         yield server
     finally:
+        await _end(process)
+
+
+@asynccontextmanager
+async def server_on_sockets(
+    home: Path, *arguments: str, env: Mapping[str, str] | None = None, one_for_both: bool = False
+) -> AsyncIterator[ServerProcess]:
+    """As ``running_server``, on sockets as Node gives them to its children, and without the handshake.
+
+    :param one_for_both: one socket serves both directions.
+    """
+    log = home.with_name(f"{home.name}.stderr")
+    ours, theirs = socket.socketpair()
+    to_read, to_write = (ours, theirs) if one_for_both else socket.socketpair()
+    try:
+        with log.open("ab") as stderr:
+            process = await anyio.open_process(
+                [*COMMAND, *arguments],
+                stdin=theirs.fileno(),
+                stdout=to_write.fileno(),
+                stderr=stderr,
+                env=environment(home, env),
+            )
+    finally:
+        theirs.close()
+        to_write.close()
+    input_stream = await UNIXSocketStream.from_socket(ours)
+    output_stream = input_stream if one_for_both else await UNIXSocketStream.from_socket(to_read)
+    try:
+        yield ServerProcess(process, home, log, (input_stream, output_stream))
+    finally:
+        await _end(process)
         with anyio.CancelScope(shield=True):
-            if process.returncode is None:
-                process.kill()
-            await process.aclose()
+            await input_stream.aclose()
+            await output_stream.aclose()
+
+
+async def _end(process: Process) -> None:
+    with anyio.CancelScope(shield=True):
+        if process.returncode is None:
+            process.kill()
+        await process.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a server that has ended leaves behind.
+
+    :param output: what it wrote to stdout.
+    :param log: what it wrote to stderr.
+    """
+
+    status: int
+    output: bytes
+    log: str
+
+    @property
+    def messages(self) -> list[Json]:
+        """The messages that it wrote, in order."""
+        return [json.loads(line) for line in self.output.splitlines()]
+
+    def answers(self) -> dict[Any, Json]:
+        """The answers by their ids, each of which must be there once."""
+        answers = [message for message in self.messages if "method" not in message]
+        by_id = {answer["id"]: answer for answer in answers}
+        assert len(by_id) == len(answers), answers
+        return by_id
+
+
+async def run_to_end(
+    home: Path,
+    source: bytes | IO[bytes] | int,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    command: Sequence[str] = COMMAND,
+) -> Finished:
+    """Start a server on input that is already there and ends, and wait for its own end.
+
+    :param source: its stdin; for bytes a pipe that holds them before it starts.
+    """
+    reader = -1
+    if isinstance(source, bytes):
+        assert len(source) <= PIPE_CAPACITY
+        reader, writer = os.pipe()
+        os.write(writer, source)
+        os.close(writer)
+        source = reader
+    try:
+        with anyio.fail_after(DEADLINE):
+            ended = await anyio.run_process(
+                [*command, *arguments], stdin=source, check=False, env=environment(home, env)
+            )
+    finally:
+        if reader >= 0:
+            os.close(reader)
+    return Finished(ended.returncode, ended.stdout, ended.stderr.decode(errors="replace"))

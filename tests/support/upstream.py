@@ -110,14 +110,25 @@ def managed_login(tokens: TokenSet, **members: Any) -> Json:
 def store(home: Path, login: Json | bytes) -> Path:
     """Put an auth.json in place, as another program would have left it."""
     home.mkdir(parents=True, exist_ok=True)
-    file = home / "auth.json"
-    file.write_bytes(login if isinstance(login, bytes) else json.dumps(login).encode())
-    return file
+    file, other = home / "auth.json", home / "auth.json.of-another-program"
+    other.write_bytes(login if isinstance(login, bytes) else json.dumps(login).encode())
+    return other.replace(file)
 
 
 def stored(home: Path) -> Json:
     """What the auth.json says."""
     return json.loads((home / "auth.json").read_bytes())  # type: ignore[no-any-return]
+
+
+def files(home: Path, pattern: str = "**/*") -> list[Path]:
+    """The files in a home, by a glob pattern."""
+    return [path for path in home.glob(pattern) if path.is_file()]
+
+
+def link_login(home: Path, target: Path) -> None:
+    """Make auth.json a symbolic link."""
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "auth.json").symlink_to(target)
 
 
 # What was said

@@ -3,9 +3,10 @@
 The browser is a socket: nothing of what it does can end up in a log, so that whatever is found there is ours.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -101,7 +102,7 @@ async def is_listening(login: BrowserLogin) -> bool:
 
 async def until_closed(login: BrowserLogin) -> None:
     """Wait until nobody listens for this login."""
-    while await is_listening(login):
+    while await is_listening(login):  # noqa: ASYNC110 - nobody tells a stranger
         await anyio.sleep(0.01)
 
 
@@ -178,6 +179,38 @@ async def _run(running: Running, commit: Commit) -> None:
 async def no_time(_: float) -> None:
     """Waits as little as can be."""
     await anyio.sleep(0.005)
+
+
+class Stepwise:
+    """Awaits a coroutine and calls something at its n-th suspension, just before it is suspended."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], number: int, call: Callable[[], None]) -> None:
+        self._coroutine = coroutine
+        self._number = number
+        self._call = call
+        self.suspensions = 0
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        step: Callable[[], Any] = partial(self._coroutine.send, None)
+        while True:
+            try:
+                suspended_on = step()
+            except StopIteration:
+                return
+            if self.suspensions == self._number:
+                self._call()
+            self.suspensions += 1
+            try:
+                step = partial(self._coroutine.send, (yield suspended_on))
+            except BaseException as error:  # whatever it is, it is the coroutine's
+                step = partial(self._coroutine.throw, error)
+
+
+async def commit_after_a_while(committed: list[ManagedTokens], tokens: ManagedTokens) -> None:
+    """Saves as a store does: with awaits before and behind."""
+    await anyio.lowlevel.checkpoint()
+    await anyio.lowlevel.checkpoint()
+    committed.append(tokens)
 
 
 @asynccontextmanager

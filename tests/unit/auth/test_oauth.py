@@ -20,7 +20,8 @@ from app_server.auth.oauth import (
 )
 from app_server.auth.tokens import InvalidToken
 from app_server.fake_openai.state import challenge_of
-from app_server.fake_openai.tokens import Account
+from app_server.fake_openai.tokens import Account, mint_jwt
+from app_server.redaction import MASK
 from tests.unit.auth.login_support import CLIENT_ID, Logins, logins
 from tests.unit.auth.samples import AUTH, jwt
 
@@ -130,15 +131,13 @@ async def test_a_refused_code_is_reported_with_the_status_and_what_the_issuer_me
 
 async def test_what_the_issuer_echoes_is_masked_cut_and_made_printable(issuer: Logins) -> None:
     code = code_of(issuer)
-    echo = f"code {code.get_secret_value()}\x1b[31m verifier {VERIFIER.get_secret_value()}\n{jwt({})} {'long ' * 1000}"
+    echo = f"{code.get_secret_value()}\x1b[31m {VERIFIER.get_secret_value()}\n{mint_jwt({})} {'long ' * 1000}"
     issuer.fake.fault("token", status=400, json={"error_description": echo})
     with pytest.raises(ExchangeFailed) as failure:
         await issuer.oauth().exchange_code(code, REDIRECT, VERIFIER)
     reason = failure.value.reason
-    assert reason.startswith(
-        "token endpoint returned status 400 Bad Request: "
-        "code [redacted] [31m verifier [redacted] [redacted] long long"
-    )
+    said = f"{MASK} [31m {MASK} {MASK} long long"
+    assert reason.startswith(f"token endpoint returned status 400 Bad Request: {said}")
     assert reason.isprintable()
     assert len(reason) < 600
 
@@ -282,7 +281,8 @@ async def test_an_id_token_that_cannot_be_read_is_no_login(issuer: Logins) -> No
 
 
 @pytest.mark.parametrize(
-    ("status", "text"), [(400, "400 Bad Request"), (413, "413 Payload Too Large"), (418, "418 I'm a Teapot"), (999, None)]
+    ("status", "text"),
+    [(400, "400 Bad Request"), (413, "413 Payload Too Large"), (418, "418 I'm a Teapot"), (999, None)],
 )
 def test_a_status_is_named_as_the_registry_names_it(status: int, text: str | None) -> None:
     assert status_text(status) == (text or f"{status} <unknown status code>")

@@ -12,9 +12,11 @@ from tests.support.upstream import (
     NO_STATUS,
     Start,
     completed,
+    files,
     log_in_with_tokens,
     managed_login,
     next_messages,
+    server_with,
     store,
     stored,
     token_in_force,
@@ -160,20 +162,22 @@ async def test_a_full_disk_leaves_the_old_login_in_place(home: Path, start: Star
         assert error == {"code": -32603, "message": "failed to save api key: File too large (os error 27)"}
         assert await token_in_force(server) == "sk-old"
         assert stored(home) == {"OPENAI_API_KEY": "sk-old"}
-        assert not list(home.glob(".auth-*"))
+        assert files(home, ".auth-*") == []
 
 
 async def test_a_home_that_cannot_exist_does_not_keep_the_server_from_starting(
-    fake: FakeOpenAI, home: Path, start: Start
+    fake: FakeOpenAI, tmp_path: Path
 ) -> None:
     # The reference does not start in a home that it cannot write to (wire.md section 15.29).
-    home.write_text("a file where the directory should be")
+    home = tmp_path / "a file where the directory should be"
+    home.touch()
 
-    async with start() as server:
+    async with server_with(fake, home) as server:
         error = await server.error(LOGIN, KEY)
         assert error["code"] == -32603
         assert error["message"].startswith("failed to save api key: ")
-        assert await server.barrier() == []
+        # It cannot hold a config.toml either.
+        assert {message["method"] for message in await server.barrier()} <= {"configWarning"}
         assert await server.result("getAuthStatus", {"includeToken": True}) == NO_STATUS
 
         await log_in_with_tokens(server, fake.mint())

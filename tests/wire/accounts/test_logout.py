@@ -11,6 +11,7 @@ from tests.support.upstream import (
     UPDATED,
     Start,
     completed,
+    link_login,
     log_in_with_tokens,
     managed_login,
     next_messages,
@@ -76,9 +77,7 @@ async def test_the_refresh_token_of_a_stored_login_is_revoked(fake: FakeOpenAI, 
         }
 
 
-async def test_without_a_refresh_token_the_access_token_is_revoked(
-    fake: FakeOpenAI, home: Path, start: Start
-) -> None:
+async def test_without_a_refresh_token_the_access_token_is_revoked(fake: FakeOpenAI, home: Path, start: Start) -> None:
     tokens = fake.mint()
     login = managed_login(tokens)
     store(home, {**login, "tokens": {**login["tokens"], "refresh_token": ""}})
@@ -94,9 +93,7 @@ async def test_without_a_refresh_token_the_access_token_is_revoked(
         }
 
 
-async def test_the_revocation_goes_to_the_issuer_that_is_configured(
-    fake: FakeOpenAI, home: Path, start: Start
-) -> None:
+async def test_the_revocation_goes_to_the_issuer_that_is_configured(fake: FakeOpenAI, home: Path, start: Start) -> None:
     # The reference asks the default issuer unless another variable names the endpoint (wire.md section 15.18).
     store(home, managed_login(fake.mint()))
 
@@ -152,9 +149,7 @@ async def test_a_client_that_leaves_at_once_has_its_tokens_revoked_all_the_same(
     assert len(fake.requests.of("revoke")) == 1
 
 
-async def test_tokens_of_the_parent_take_the_stored_login_with_them(
-    fake: FakeOpenAI, home: Path, start: Start
-) -> None:
+async def test_tokens_of_the_parent_take_the_stored_login_with_them(fake: FakeOpenAI, home: Path, start: Start) -> None:
     store(home, managed_login(fake.mint()))
 
     async with start() as server:
@@ -207,8 +202,7 @@ async def test_behind_a_link_the_login_is_removed_and_the_link_is_kept(
     # The reference removes the link and leaves the key in the target (wire.md section 15.29).
     target = tmp_path / "elsewhere.json"
     target.write_text('{"auth_mode": "apikey", "OPENAI_API_KEY": "sk-test"}')
-    home.mkdir()
-    (home / "auth.json").symlink_to(target)
+    link_login(home, target)
 
     async with start() as server:
         assert await token_in_force(server) == "sk-test"

@@ -1,0 +1,423 @@
+"""The one way out: what is said, in which order, and what happens while nobody reads."""
+
+import time
+from typing import Any
+
+import anyio
+import pytest
+from anyio.abc import TaskGroup
+
+from app_server.outgoing import HIGH_WATER, Outgoing
+from app_server.pending import AnswerTimedOut, ConnectionClosed, InvalidAnswer, PeerRefused, RequestFailed
+from app_server.transport.base import TransportClosed
+from protocol.account import (
+    ACCOUNT_UPDATED,
+    LOGIN_COMPLETED,
+    REFRESH_AUTH_TOKENS,
+    AccountLoginCompletedNotification,
+    AccountUpdatedNotification,
+    ChatgptAuthTokensRefreshParams,
+    ChatgptAuthTokensRefreshResponse,
+)
+from protocol.errors import InternalError, InvalidRequest
+from protocol.json_codec import loads
+from protocol.jsonrpc import ErrorObject, Response
+from protocol.lifecycle import CONFIG_WARNING, ConfigWarningNotification
+from protocol.method import Empty
+
+DEADLINE = 5.0
+ASK = ChatgptAuthTokensRefreshParams(reason="unauthorized", previous_account_id="acct-1")
+UPDATED = AccountUpdatedNotification()
+GOOD = {"accessToken": "t", "chatgptAccountId": "acct-1"}
+
+
+class Client:
+    """A transport that keeps what is written, and stalls or refuses when told to."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.writes = 0
+        self.reading = anyio.Event()
+        self.reading.set()
+        self.gone = False
+
+    def stall(self) -> None:
+        self.reading = anyio.Event()
+
+    @property
+    def messages(self) -> list[Any]:
+        return [loads(line) for line in self.written.splitlines()]
+
+    async def receive(self) -> bytes | None:
+        raise NotImplementedError
+
+    async def send(self, data: bytes) -> None:
+        self.writes += 1
+        await self.reading.wait()
+        if self.gone:
+            raise TransportClosed
+        self.written += data
+
+    async def wait_closed(self) -> None:
+        raise NotImplementedError
+
+    async def aclose(self) -> None:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client()
+
+
+@pytest.fixture
+def outgoing(client: Client) -> Outgoing:
+    return Outgoing(client)
+
+
+async def write(outgoing: Outgoing) -> None:
+    """Write out what has been said."""
+    with anyio.fail_after(DEADLINE):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(outgoing.run)
+            await outgoing.flush()
+            tasks.cancel_scope.cancel()
+
+
+# What is said
+
+
+async def test_everything_is_written_in_the_order_in_which_it_was_said(client: Client, outgoing: Outgoing) -> None:
+    outgoing.respond(1, Empty())
+    outgoing.notify(ACCOUNT_UPDATED, UPDATED)
+    outgoing.fail("b", InvalidRequest("no"))
+    outgoing.notify(LOGIN_COMPLETED, AccountLoginCompletedNotification(success=True))
+    outgoing.fail(None, InternalError("unknown"))
+    await write(outgoing)
+    outgoing.respond("last", Empty())
+    await write(outgoing)
+
+    said = [message.get("method", message.get("id")) for message in client.messages]
+    assert said == [1, "account/updated", "b", "account/login/completed", None, "last"]
+
+
+async def test_a_notification_carries_the_time_in_milliseconds(client: Client, outgoing: Outgoing) -> None:
+    before = time.time_ns() // 1_000_000
+    outgoing.notify(ACCOUNT_UPDATED, UPDATED)
+    after = time.time_ns() // 1_000_000
+    await write(outgoing)
+
+    (message,) = client.messages
+    assert before <= message.pop("emittedAtMs") <= after
+    assert message == {"method": "account/updated", "params": {"authMode": None, "planType": None}}
+
+
+async def test_what_the_client_has_opted_out_of_is_left_out_and_nothing_else_is(
+    client: Client, outgoing: Outgoing
+) -> None:
+    outgoing.notify(ACCOUNT_UPDATED, UPDATED)
+    outgoing.mute(
+        frozenset({"account/updated", "no/such/method", "account/chatgptAuthTokens/refresh", "account/login"})
+    )
+    outgoing.notify(ACCOUNT_UPDATED, UPDATED)
+    outgoing.notify(LOGIN_COMPLETED, AccountLoginCompletedNotification(success=True))
+    outgoing.notify(CONFIG_WARNING, ConfigWarningNotification(summary="s"))
+    outgoing.respond(1, Empty())
+    await write(outgoing)
+
+    said = [message.get("method", message.get("id")) for message in client.messages]
+    assert said == ["account/updated", "account/login/completed", "configWarning", 1]
+
+
+async def test_what_is_said_at_once_is_written_at_once(client: Client, outgoing: Outgoing) -> None:
+    for number in range(1000):
+        outgoing.respond(number, Empty())
+    await write(outgoing)
+
+    assert [message["id"] for message in client.messages] == list(range(1000))
+    assert client.writes == 1
+
+
+async def test_what_is_said_while_writing_is_written_next(client: Client, outgoing: Outgoing) -> None:
+    client.stall()
+    with anyio.fail_after(DEADLINE):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(outgoing.run)
+            for number in range(3):
+                outgoing.respond(number, Empty())
+                await anyio.wait_all_tasks_blocked()
+            assert client.written == b""
+            client.reading.set()
+            await outgoing.flush()
+            assert [message["id"] for message in client.messages] == [0, 1, 2]
+            tasks.cancel_scope.cancel()
+
+
+async def test_nothing_is_written_while_nothing_is_said(client: Client, outgoing: Outgoing) -> None:
+    with anyio.fail_after(DEADLINE):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(outgoing.run)
+            await anyio.wait_all_tasks_blocked()
+            assert client.writes == 0
+            await outgoing.flush()
+            await outgoing.room()
+            tasks.cancel_scope.cancel()
+
+
+# Requests to the client
+
+
+class Asking:
+    """Requests under way, and what became of them by the order in which they were made."""
+
+    def __init__(self, outgoing: Outgoing, tasks: TaskGroup) -> None:
+        self._outgoing = outgoing
+        self._tasks = tasks
+        self.outcomes: dict[int, Any] = {}
+
+    async def ask(self) -> None:
+        number = len(self.outcomes)
+        self.outcomes[number] = None
+
+        async def request() -> None:
+            try:
+                self.outcomes[number] = await self._outgoing.request(REFRESH_AUTH_TOKENS, ASK, DEADLINE)
+            except RequestFailed as failure:
+                self.outcomes[number] = failure
+
+        self._tasks.start_soon(request)
+        await anyio.wait_all_tasks_blocked()
+
+
+async def test_requests_are_numbered_from_zero_and_answered_by_number(client: Client, outgoing: Outgoing) -> None:
+    with anyio.fail_after(DEADLINE):
+        async with anyio.create_task_group() as tasks:
+            asking = Asking(outgoing, tasks)
+            for _ in range(3):
+                await asking.ask()
+            await write(outgoing)
+            assert client.messages == [
+                {
+                    "method": "account/chatgptAuthTokens/refresh",
+                    "id": number,
+                    "params": {"reason": "unauthorized", "previousAccountId": "acct-1"},
+                }
+                for number in range(3)
+            ]
+            for number in (2, 0, 1):
+                outgoing.resolve(Response(number, {"accessToken": f"t{number}", "chatgptAccountId": "c"}))
+
+    for number in range(3):
+        assert isinstance(asking.outcomes[number], ChatgptAuthTokensRefreshResponse)
+        assert asking.outcomes[number].access_token.get_secret_value() == f"t{number}"
+
+
+async def test_an_opt_out_mutes_no_request(client: Client, outgoing: Outgoing) -> None:
+    outgoing.mute(frozenset({"account/chatgptAuthTokens/refresh"}))
+    with anyio.fail_after(DEADLINE):
+        async with anyio.create_task_group() as tasks:
+            await Asking(outgoing, tasks).ask()
+            await write(outgoing)
+            tasks.cancel_scope.cancel()
+
+    assert client.messages[0]["method"] == "account/chatgptAuthTokens/refresh"
+
+
+async def test_each_way_to_end_is_an_error_of_its_own(outgoing: Outgoing) -> None:
+    with anyio.fail_after(DEADLINE):
+        async with anyio.create_task_group() as tasks:
+            asking = Asking(outgoing, tasks)
+            for _ in range(3):
+                await asking.ask()
+            outgoing.resolve(Response(0, error=ErrorObject(-32000, "not now")))
+            outgoing.resolve(Response(1, {}))
+            with pytest.raises(AnswerTimedOut) as late:
+                await outgoing.request(REFRESH_AUTH_TOKENS, ASK, 0)
+            outgoing.refuse_answers()
+
+    refused, invalid, closed = asking.outcomes.values()
+    assert isinstance(refused, PeerRefused)
+    assert (refused.error.code, refused.error.message) == (-32000, "not now")
+    assert isinstance(invalid, InvalidAnswer)
+    assert late.value.seconds == 0
+    assert isinstance(closed, ConnectionClosed)
+
+
+async def test_an_answer_that_comes_late_or_to_nobody_is_ignored(outgoing: Outgoing) -> None:
+    odd: Any
+    with anyio.fail_after(DEADLINE):
+        with pytest.raises(AnswerTimedOut):
+            await outgoing.request(REFRESH_AUTH_TOKENS, ASK, 0)
+        for odd in (0, 0, 1, -1, "0", None, 0.0, False, [], {}):
+            outgoing.resolve(Response(odd, GOOD))
+        async with anyio.create_task_group() as tasks:
+            asking = Asking(outgoing, tasks)
+            await asking.ask()
+            for odd in (0, True, "1", 1.0):
+                outgoing.resolve(Response(odd, GOOD))
+            await anyio.wait_all_tasks_blocked()
+            assert asking.outcomes == {0: None}
+            outgoing.resolve(Response(1, GOOD))
+
+    assert isinstance(asking.outcomes[0], ChatgptAuthTokensRefreshResponse)
+
+
+async def test_a_request_that_is_cancelled_is_forgotten_and_its_number_not_used_again(
+    client: Client, outgoing: Outgoing
+) -> None:
+    with anyio.fail_after(DEADLINE):
+        async with anyio.create_task_group() as tasks:
+            await Asking(outgoing, tasks).ask()
+            tasks.cancel_scope.cancel()
+        outgoing.resolve(Response(0, GOOD))
+        async with anyio.create_task_group() as tasks:
+            asking = Asking(outgoing, tasks)
+            await asking.ask()
+            await write(outgoing)
+            outgoing.resolve(Response(0, GOOD))
+            await anyio.wait_all_tasks_blocked()
+            assert asking.outcomes == {0: None}
+            outgoing.resolve(Response(1, GOOD))
+
+    assert [message["id"] for message in client.messages] == [0, 1]
+
+
+@pytest.mark.parametrize("end", ["refuse_answers", "close"])
+async def test_once_answers_are_refused_nothing_more_is_asked(end: str, client: Client, outgoing: Outgoing) -> None:
+    getattr(outgoing, end)()
+    with anyio.fail_after(DEADLINE), pytest.raises(ConnectionClosed):
+        await outgoing.request(REFRESH_AUTH_TOKENS, ASK, DEADLINE)
+    await write(outgoing)
+
+    assert client.written == b""
+
+
+async def test_the_last_answers_are_still_written_once_the_client_can_answer_nothing(
+    client: Client, outgoing: Outgoing
+) -> None:
+    outgoing.refuse_answers()
+    outgoing.respond(1, Empty())
+    outgoing.notify(ACCOUNT_UPDATED, UPDATED)
+    await write(outgoing)
+
+    assert len(client.messages) == 2
+
+
+# Backpressure and the end
+
+
+def fill(outgoing: Outgoing, size: int) -> int:
+    """Say at least so many bytes; returns how many answers that took."""
+    answers = size // len(b'{"id":0,"result":{}}\n') + 1
+    for _ in range(answers):
+        outgoing.respond(0, Empty())
+    return answers
+
+
+async def test_there_is_room_up_to_the_high_water_mark(outgoing: Outgoing) -> None:
+    fill(outgoing, HIGH_WATER - 100)
+    with anyio.fail_after(DEADLINE):
+        await outgoing.room()
+
+
+async def test_producers_wait_while_the_client_does_not_read(client: Client, outgoing: Outgoing) -> None:
+    client.stall()
+    answers = fill(outgoing, HIGH_WATER)
+    released = 0
+
+    async def produce() -> None:
+        nonlocal released
+        await outgoing.room()
+        released += 1
+
+    with anyio.fail_after(DEADLINE):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(outgoing.run)
+            for _ in range(5):
+                tasks.start_soon(produce)
+            await anyio.wait_all_tasks_blocked()
+            assert (client.writes, released) == (1, 0)
+            client.reading.set()
+            await outgoing.flush()
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+
+    assert released == 5
+    assert len(client.messages) == answers
+
+
+async def test_what_is_being_written_still_counts(client: Client, outgoing: Outgoing) -> None:
+    client.stall()
+    with anyio.fail_after(DEADLINE):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(outgoing.run)
+            fill(outgoing, HIGH_WATER // 2)
+            await anyio.wait_all_tasks_blocked()
+            assert client.writes == 1
+            fill(outgoing, HIGH_WATER // 2 + 100)
+            with anyio.move_on_after(0) as waited:
+                await outgoing.room()
+            assert waited.cancelled_caught
+            tasks.cancel_scope.cancel()
+
+
+async def test_a_client_that_has_gone_ends_the_writing(client: Client, outgoing: Outgoing) -> None:
+    client.gone = True
+    outgoing.respond(1, Empty())
+    with anyio.fail_after(DEADLINE), pytest.raises(TransportClosed):
+        await outgoing.run()
+
+
+async def test_closing_releases_all_who_wait_and_nothing_more_is_kept(client: Client, outgoing: Outgoing) -> None:
+    fill(outgoing, HIGH_WATER * 2)
+    with anyio.fail_after(DEADLINE):
+        async with anyio.create_task_group() as tasks:
+            asking = Asking(outgoing, tasks)
+            await asking.ask()
+            tasks.start_soon(outgoing.room)
+            tasks.start_soon(outgoing.flush)
+            await anyio.wait_all_tasks_blocked()
+            outgoing.close()
+        fill(outgoing, HIGH_WATER * 2)
+        await outgoing.room()
+        await outgoing.flush()
+    await write(outgoing)
+
+    assert isinstance(asking.outcomes[0], ConnectionClosed)
+    assert client.written == b""
+
+
+async def test_closing_while_a_write_is_stalled_leaves_nothing_to_flush(client: Client, outgoing: Outgoing) -> None:
+    client.stall()
+    outgoing.respond(1, Empty())
+    with anyio.fail_after(DEADLINE):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(outgoing.run)
+            await anyio.wait_all_tasks_blocked()
+            outgoing.close()
+            client.reading.set()
+            await anyio.wait_all_tasks_blocked()
+            await outgoing.flush()
+            await outgoing.room()
+            tasks.cancel_scope.cancel()
+
+
+async def test_a_thousand_requests_at_once_get_each_its_own_answer(client: Client, outgoing: Outgoing) -> None:
+    tokens: dict[str, str] = {}
+
+    async def ask(name: str) -> None:
+        params = ChatgptAuthTokensRefreshParams(reason="unauthorized", previous_account_id=name)
+        answer = await outgoing.request(REFRESH_AUTH_TOKENS, params, DEADLINE)
+        tokens[name] = answer.access_token.get_secret_value()
+
+    with anyio.fail_after(DEADLINE):
+        async with anyio.create_task_group() as tasks:
+            for number in range(1000):
+                tasks.start_soon(ask, str(number))
+            await anyio.wait_all_tasks_blocked()
+            await write(outgoing)
+            for message in reversed(client.messages):
+                name = message["params"]["previousAccountId"]
+                outgoing.resolve(Response(message["id"], {"accessToken": f"t{name}", "chatgptAccountId": "c"}))
+
+    assert tokens == {str(number): f"t{number}" for number in range(1000)}
