@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/installed
+RUNTIME := $(VENV)/runtime-installed
+STAMP := $(VENV)/dev-installed
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types schema schema-check unit test-typescript soak bench clean
@@ -11,13 +12,17 @@ STAMP := $(VENV)/installed
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
 
-$(STAMP): pyproject.toml
+$(RUNTIME): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-demo: $(STAMP) ## Run the main job offline: sign in, 401, refresh, retry, sign out
+$(STAMP): $(RUNTIME)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@touch $@
+
+demo: $(RUNTIME) ## Run the main job offline: sign in, 401, refresh, retry, sign out
 	$(BIN)/app-server demo
 
 test: lint types schema-check unit ## Run everything that must pass

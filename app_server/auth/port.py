@@ -34,6 +34,8 @@ Bind = Callable[[int], socket.socket]
 
 _HOLDER_TIMEOUT: Final = 1.0
 _MAX_ANSWER: Final = 4096
+_SUCCESS: Final = (b"HTTP/1.1 200", b"HTTP/1.0 200")
+_FAREWELL: Final = b"Login cancelled"
 _FAILED: Final = "failed to start login server"
 _REMEDY: Final = "Sign in with a device code, or without listening, by pasting the callback URL"
 
@@ -107,20 +109,30 @@ async def _try_patiently(bind: Bind, port: int, attempts: int, interval: float) 
 
 
 async def _ask_to_leave(port: int, timeout: float) -> bool:
-    """Ask a login server to give up its login; whether it says that it does, as plain text with status 200."""
+    """Ask a login server to give up its login; whether it says that it does."""
     request = f"GET /cancel HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
     answer = b""
     with anyio.move_on_after(timeout):
         try:
             async with await anyio.connect_tcp("127.0.0.1", port) as stream:
                 await stream.send(request.encode())
-                while b"\r\n\r\n" not in answer and len(answer) < _MAX_ANSWER:
+                while not (_leaves(answer) or _is_of_another_kind(answer)):
                     answer += await stream.receive(_MAX_ANSWER)
         except (OSError, anyio.EndOfStream, anyio.BrokenResourceError):
             pass
-    status_line, _, headers = answer.partition(b"\r\n\r\n")[0].lower().partition(b"\r\n")
-    plain_text = any(line.startswith(b"content-type:") and b"text/plain" in line for line in headers.split(b"\r\n"))
-    return status_line.startswith(b"http/1.") and status_line[8:].split()[:1] == [b"200"] and plain_text
+    return _leaves(answer)
+
+
+def _leaves(answer: bytes) -> bool:
+    status_line, _, rest = answer.partition(b"\r\n")
+    return status_line.startswith(_SUCCESS) and _FAREWELL in rest.partition(b"\r\n\r\n")[2]
+
+
+def _is_of_another_kind(answer: bytes) -> bool:
+    """Whether enough has come to know that this will not become the answer of a login server."""
+    return len(answer) >= _MAX_ANSWER or answer[: len(_SUCCESS[0])] not in (
+        success[: len(answer)] for success in _SUCCESS
+    )
 
 
 async def _with_holder(refusal: _Refusal) -> _Refusal:

@@ -215,14 +215,6 @@ def test_a_file_that_cannot_be_read_is_a_warning(home: Path) -> None:
     assert "longer than" in (only_warning().details or "")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_without_permission_is_a_warning(home: Path) -> None:
-    (home / "config.toml").touch(mode=0)
-    settings, warnings = load(home)
-    assert settings == Settings(home)
-    assert "Permission denied" in (warnings[0].details or "")
-
-
 def test_a_home_that_is_a_file_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     _, warnings = load(tmp_path / "file")

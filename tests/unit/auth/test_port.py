@@ -73,7 +73,8 @@ class Server:
         return self._answer
 
 
-GOODBYE = Response.text(200, "Login cancelled")
+GOODBYE = Response(200, (("connection", "close"),), b"Login cancelled")
+"""As the reference says it."""
 
 
 @asynccontextmanager
@@ -109,8 +110,10 @@ async def test_one_that_says_so_but_stays_is_not_waited_for_without_end(sockets:
 @pytest.mark.parametrize(
     "answer",
     [
-        Response.text(404, "Not Found"),
-        Response(200, (("content-type", "text/html"),), b"<!doctype html>"),
+        Response.text(404, "Login cancelled"),
+        Response.text(200, "", ("x-header", "Login cancelled"), ("connection", "close")),
+        Response.text(200, "x" * 10_000, ("connection", "keep-alive")),
+        Response(200, (("content-type", "text/html"), ("connection", "close")), b"<!doctype html>"),
         Response(302, (("location", "/"),)),
     ],
 )
