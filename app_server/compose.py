@@ -32,7 +32,9 @@ from app_server.backend.usage import Usage
 from app_server.codex_home import as_text
 from app_server.config import ConfigWarning, Settings
 from app_server.connection import Connection
+from app_server.diagnosis.report import Diagnosis
 from app_server.handlers.account import AccountHandlers
+from app_server.handlers.diagnosis import DiagnosisHandlers
 from app_server.handlers.lifecycle import LifecycleHandlers
 from app_server.handlers.rate_limits import RateLimitHandlers
 from app_server.handlers.table import handlers
@@ -97,9 +99,10 @@ async def _compose(
     def changed() -> None:
         accounts.changed()
 
+    store = _store(settings, warn)
     auth = AuthManager(
-        _store(settings),
-        FileJournal(settings.codex_home) if settings.credentials_store == "file" else NoJournal(),
+        store,
+        NoJournal() if settings.credentials_store == "ephemeral" else FileJournal(settings.codex_home),
         LoginPolicy(settings.forced_login_method, settings.forced_chatgpt_workspace_id),
         TokenEndpoint(client.post_for_json, partial(_refresh_url, settings), settings.client_id),
         ask_parent_for_tokens(outgoing),
@@ -138,6 +141,7 @@ async def _compose(
                 ),
                 AccountHandlers(accounts),
                 RateLimitHandlers(auth, usage),
+                DiagnosisHandlers(Diagnosis(settings, warnings, client, store, auth)),
             )
         ),
         session,
@@ -149,9 +153,9 @@ async def _compose(
     )
 
 
-def _store(settings: Settings) -> Store:
+def _store(settings: Settings, warn: Callable[[str, str], None]) -> Store:
     try:
-        return open_store(settings.credentials_store, settings.codex_home)
+        return open_store(settings.credentials_store, settings.codex_home, warn)
     except StoreUnavailable as error:
         # Whoever logs in is told; tokens that the parent owns need no store at all.
         return UnavailableStore(str(error))

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from protocol import account, lifecycle, rate_limits
+from protocol import account, diagnosis, lifecycle, rate_limits
 from protocol.method import ClientNotification, ClientRequest, ServerNotification, ServerRequest
 
 CLIENT_REQUESTS: Final[tuple[ClientRequest[Any, Any], ...]] = (
@@ -14,6 +14,7 @@ CLIENT_REQUESTS: Final[tuple[ClientRequest[Any, Any], ...]] = (
     rate_limits.RATE_LIMITS_READ,
     account.ACCOUNT_READ,
     account.GET_AUTH_STATUS,
+    diagnosis.DIAGNOSE,
 )
 
 CLIENT_NOTIFICATIONS: Final[tuple[ClientNotification, ...]] = (lifecycle.INITIALIZED,)

@@ -21,7 +21,7 @@ class DiagnosisFinding(WireModel):
     """One thing that was looked at. Nothing in it is a secret."""
 
     name: str
-    """What was looked at: `software`, `configuration`, `store`, `locks`, `login`, `refresh`, `environment`,
+    """What was looked at: `software`, `configuration`, `store`, `locks`, `login`, `refresh`,
     `callbackPorts`, `certificates`, `proxy`, `issuer` or `backend`. There may be several findings of one name."""
     status: FindingStatus
     summary: str

@@ -265,5 +265,4 @@ class BrowserLogin:
             log.warning("the callback server failed: %s", type(errors.exceptions[0]).__name__)
             self._called_back.fail(LoginFailed(f"{PREFIX}the callback server failed"))
         finally:
-            listener.close()
             self._closed.set()

@@ -95,8 +95,7 @@ def success_answer(hosted: Brand | None) -> Response:
     return _page(
         "You are signed in",
         "good",
-        "<p>Your sign-in is complete.</p>\n"
-        '<p class="soft">You can close this page and return to the application.</p>',
+        '<p>Your sign-in is complete.</p>\n<p class="soft">You can close this page and return to the application.</p>',
     )
 
 

@@ -43,6 +43,13 @@ async def locked(home: Path, timeout: float) -> AsyncIterator[None]:
         yield
 
 
+def holders(home: Path) -> dict[Path, int]:
+    """The processes that hold these locks now, by lock file, where the system tells. It takes no lock itself, and
+    blocks: call it in a thread."""
+    files = (home / "auth.lock", _beside(resolve(home)))
+    return {file: pid for file in files if (pid := _holder(file)) is not None}
+
+
 async def _acquire(lock: "_FileLock", deadline: float, timeout: float) -> None:
     pause = FIRST_PAUSE
     while not await anyio.to_thread.run_sync(lock.attempt):

@@ -1,7 +1,8 @@
-"""Where a login outlives the process: the file store, and one that only remembers.
+"""Where a login outlives the process: what a store is, the file store, and one that only remembers.
 
-What a login looks like on disk (``auth_json``), how the file is replaced (``auth_file``) and how programs keep out of
-each other's way (``locks``) are other rooms. Who is in force is the manager's business.
+What a login looks like on disk (``auth_json``), how the file is replaced (``auth_file``), how programs keep out of
+each other's way (``locks``) and the stores that use a keyring (``keyring_store``, ``auto_store``) are other rooms. Who
+is in force is the manager's business.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -231,11 +232,13 @@ class UnavailableStore:
         raise StoreUnavailable(self._why)
 
 
-def open_store(kind: str, home: Path) -> Store:
-    """The store that the configuration names (``cli_auth_credentials_store``, wire.md section 6).
+def open_store(kind: str, home: Path, warn: Callable[[str, str], None] | None = None) -> Store:
+    """The store that the configuration names (``cli_auth_credentials_store``, wire.md section 6). Nothing is read, and
+    no keyring is looked for, before it is used.
 
     :param kind: ``file``, ``ephemeral``, ``keyring`` or ``auto``.
     :param home: the CODEX_HOME.
+    :param warn: tells the user that the store is not what it should be: a sentence, and details.
     :raises StoreUnavailable: there is no such store here.
     """
     match kind:
@@ -243,10 +246,14 @@ def open_store(kind: str, home: Path) -> Store:
             return FileStore(home)
         case "ephemeral":
             return EphemeralStore()
-        case "keyring" | "auto":
-            raise StoreUnavailable(
-                f'cli_auth_credentials_store = "{kind}" is not available yet: use "file" or "ephemeral"'
-            )
+        case "keyring":
+            from app_server.auth.keyring_store import KeyringStore  # noqa: PLC0415 - most homes have a file
+
+            return KeyringStore(home)
+        case "auto":
+            from app_server.auth.auto_store import AutoStore  # noqa: PLC0415
+
+            return AutoStore(home, warn or (lambda _summary, _details: None))
         case _:
             raise StoreUnavailable(f'cli_auth_credentials_store = "{kind}" is not known')
 

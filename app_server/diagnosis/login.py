@@ -55,10 +55,9 @@ async def login_state(settings: Settings, store: Store, auth: AuthManager | None
     allowed = stored if stored is not None and policy.allows(stored) else None
     ignored = stored if allowed is None else None
 
-    in_force = None if auth is None else auth.in_force
-    credential = in_force or _of_environment(settings) or allowed
+    credential = (_of_environment(settings) if auth is None else auth.in_force) or allowed
     source: Source = "store"
-    if isinstance(in_force, ExternalTokens):
+    if isinstance(credential, ExternalTokens):
         source = "client"
     elif isinstance(credential, PersonalAccessToken) and credential.token == settings.access_token:
         source = "environment"
@@ -98,7 +97,9 @@ def findings(state: LoginState) -> list[DiagnosisFinding]:
     """The same for people, and what is wrong with it."""
     found = []
     if state.problem is not None:
-        found.append(_finding("login", "warning", "The stored login cannot be read.", f"{state.problem}; log in again."))
+        found.append(
+            _finding("login", "warning", "The stored login cannot be read.", f"{state.problem}; log in again.")
+        )
     if state.ignored is not None:
         found.append(
             _finding(
@@ -111,9 +112,7 @@ def findings(state: LoginState) -> list[DiagnosisFinding]:
     if state.credential is None:
         found.append(_finding("login", "ok", "Nobody is logged in."))
         return found
-    found.append(_finding("login", "ok", f"Logged in: {describe(state.credential)}.", expiry_text(state.credential)))
-    if state.source == "environment":
-        found.append(_outranks(state))
+    found.append(_finding("login", "ok", f"Logged in: {describe_state(state)}.", expiry_text(state.credential)))
     if state.refusal is not None:
         found.append(_finding("refresh", "warning", "The login is of no use any more.", state.refusal))
     elif state.interrupted:
@@ -145,6 +144,18 @@ def describe(credential: Credential) -> str:
     return f"{kind}{plan}{'' if credential.email is None else f', {credential.email}'}"
 
 
+def describe_state(state: LoginState) -> str:
+    """The login in force in a few words, where it comes from, and which one it outranks; empty if there is none."""
+    if state.credential is None:
+        return ""
+    text = describe(state.credential)
+    if state.source == "environment":
+        text += f", from the environment variable {ACCESS_TOKEN_VARIABLE}"
+    if state.outranked is not None:
+        text += f", which outranks the stored login ({describe(state.outranked)})"
+    return text
+
+
 def expiry_text(credential: Credential, now: datetime | None = None) -> str | None:
     """When its token runs out and what happens then; None for what does not run out.
 
@@ -163,16 +174,6 @@ def expiry_text(credential: Credential, now: datetime | None = None) -> str | No
 
 def _of_environment(settings: Settings) -> PersonalAccessToken | None:
     return None if settings.access_token is None else PersonalAccessToken(settings.access_token)
-
-
-def _outranks(state: LoginState) -> DiagnosisFinding:
-    over = "every login" if state.outranked is None else f"the stored login ({describe(state.outranked)})"
-    return _finding(
-        "environment",
-        "warning",
-        f"The environment variable {ACCESS_TOKEN_VARIABLE} outranks {over}.",
-        f"Unset {ACCESS_TOKEN_VARIABLE} to use a login that is made here.",
-    )
 
 
 def _is_renewable(credential: Credential) -> bool:

@@ -53,9 +53,7 @@ def configuration(settings: Settings, warnings: Sequence[ConfigWarning]) -> list
             details="; ".join(restrictions) or None,
         ),
         *(
-            DiagnosisFinding(
-                name="configuration", status="warning", summary=warning.summary, details=warning.details
-            )
+            DiagnosisFinding(name="configuration", status="warning", summary=warning.summary, details=warning.details)
             for warning in warnings
         ),
     ]

@@ -166,13 +166,9 @@ class FaultBook:
         :raises DropConnection: it drops the connection, or the client was gone before a hang was released.
         """
         if fault.delay:  # without one, whoever has seen the request recorded can release it: it hangs already
-            # Before anything is awaited: whoever sees the request recorded may release it at once.
-        released = self._released
-        if fault.delay:
             await anyio.sleep(fault.delay)
-            released = self._released
         if fault.hang:
-            await self._hang(request, released)
+            await self.hang(request)
         if fault.drop:
             raise DropConnection
         return fault.answer() if fault.answers else None
@@ -182,9 +178,8 @@ class FaultBook:
 
         :raises DropConnection: the client was gone first.
         """
-        await self._hang(request, self._released)
+        released = self._released
 
-    async def _hang(self, request: Request, released: anyio.Event) -> None:
         async def watch(tasks: TaskGroup) -> None:
             await request.wait_disconnected()
             tasks.cancel_scope.cancel()

@@ -3,17 +3,22 @@
 from typing import Any
 
 from app_server.handlers.account import AccountHandlers
+from app_server.handlers.diagnosis import DiagnosisHandlers
 from app_server.handlers.lifecycle import LifecycleHandlers
 from app_server.handlers.rate_limits import RateLimitHandlers
 from app_server.router import Handler
 from protocol.account import ACCOUNT_READ, GET_AUTH_STATUS, LOGIN_CANCEL, LOGIN_COMPLETE, LOGIN_START, LOGOUT
+from protocol.diagnosis import DIAGNOSE
 from protocol.lifecycle import INITIALIZE
 from protocol.method import ClientRequest
 from protocol.rate_limits import RATE_LIMITS_READ
 
 
 def handlers(
-    lifecycle: LifecycleHandlers, account: AccountHandlers, rate_limits: RateLimitHandlers
+    lifecycle: LifecycleHandlers,
+    account: AccountHandlers,
+    rate_limits: RateLimitHandlers,
+    diagnosis: DiagnosisHandlers,
 ) -> dict[str, Handler[Any, Any]]:
     """The table, from method name to handler."""
     table: dict[ClientRequest[Any, Any], Handler[Any, Any]] = {
@@ -25,5 +30,6 @@ def handlers(
         ACCOUNT_READ: account.read,
         GET_AUTH_STATUS: account.auth_status,
         RATE_LIMITS_READ: rate_limits.read,
+        DIAGNOSE: diagnosis.diagnose,
     }
     return {declaration.method: handler for declaration, handler in table.items()}

@@ -125,6 +125,13 @@ def files(home: Path, pattern: str = "**/*") -> list[Path]:
     return [path for path in home.glob(pattern) if path.is_file()]
 
 
+def clear_home(home: Path) -> None:
+    """Remove every file in a home but the locks, which are never removed."""
+    for path in home.iterdir() if home.exists() else ():
+        if not path.name.endswith(".lock"):
+            path.unlink()
+
+
 def link_login(home: Path, target: Path) -> None:
     """Make auth.json a symbolic link."""
     home.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import anyio
 import pytest
+from anyio.abc import SocketStream
 
 from app_server.auth.browser import BrowserLogin
 from app_server.auth.credentials import ManagedTokens
@@ -42,6 +43,12 @@ def open_files() -> int:
 async def issuer() -> AsyncIterator[Logins]:
     async with logins() as issuer:
         yield issuer
+
+
+async def read_to_end(stream: SocketStream) -> None:
+    with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+        while True:
+            await stream.receive()
 
 
 async def open_page(login: BrowserLogin) -> None:
@@ -153,10 +160,11 @@ async def test_half_open_connections_keep_neither_the_callback_nor_the_end_waiti
     with anyio.fail_after(1):
         assert "You are signed in" in (await get(url)).text
         assert await running.result() is None
+        for stream in half_open[:100]:  # the oldest have had to make room
+            await read_to_end(stream)
         await login.aclose()
         for stream in half_open:
-            with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
-                await stream.receive()
+            await read_to_end(stream)
             await stream.aclose()
 
 

@@ -200,6 +200,11 @@ FIRST_FAULT: Final[tuple[Row, ...]] = (
         '{"accessToken":true,"chatgptPlanType":5,"type":"chatgptAuthTokens"}',
         "invalid type: boolean `true`, expected a string",
     ),
+    (
+        LOGIN,
+        '{"type":"chatgpt","chatgpt":1,"appBrand":5,"useHostedLoginSuccessPage":"x"}',
+        "invalid type: integer `5`, expected string or map",
+    ),
     (LOGIN, '{"region":5,"type":"amazonBedrock","apiKey":null}', "invalid type: integer `5`, expected a string"),
     (LOGIN, '{"type":"amazonBedrockAccessKeys","region":"r","sessionToken":"s"}', "missing field `accessKeyId`"),
 )

@@ -62,6 +62,7 @@ def test_ordinary_json_is_decoded(text: bytes, value: Any) -> None:
         (b'["\\ud83d\\ude00","\\ud83d"]', ["😀", "\ud83d"]),
         ('["é","\\ud800","日本"]'.encode(), ["é", "\ud800", "日本"]),
         (b'[1,-0,2.5e3,18446744073709551615,"\\ud800"]', [1, 0, 2500.0, 2**64 - 1, "\ud800"]),
+        (b'[-9223372036854775808,"\\ud800"]', [-(2**63), "\ud800"]),
         (b'{"a":1,"a":"\\ud800","a":3}', {"a": 3}),
         (b' \t\r\n["\\ud800"]\r', ["\ud800"]),
     ],
@@ -142,6 +143,15 @@ def test_siblings_below_the_cut_vanish_with_it_and_nothing_else_does() -> None:
     for _ in range(99):
         (value,) = value
     assert value[1:] == ["kept"]
+
+
+@pytest.mark.parametrize("left", [MAX_DEPTH - 1, MAX_DEPTH, MAX_DEPTH + 1, MAX_DEPTH + 2])
+def test_what_follows_the_cut_is_kept_to_the_limit_exactly(left: int) -> None:
+    value = loads(b"[" * 1200 + b"]" * (1200 - left) + b',"kept"' + b"]" * left)
+
+    for _ in range(MAX_DEPTH - 1):
+        value = value[0]
+    assert value == {MAX_DEPTH - 1: [None], MAX_DEPTH: [None, "kept"]}.get(left, [None])
 
 
 @pytest.mark.parametrize(

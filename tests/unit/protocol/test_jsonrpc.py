@@ -137,6 +137,7 @@ def test_a_call_whose_method_is_no_string_is_refused_under_its_id(method: bytes)
         decode(b'{"id":"a","method":%b}' % method)
 
     assert refusal.value.request_id == "a"
+    assert refusal.value.message == "Invalid request: the method must be a string"
     assert refusal.value.code == -32600
 
 

@@ -1,4 +1,8 @@
-"""The fake upstream, a home, and servers in it that take the fake for their upstream."""
+"""The fake upstream, a home, and servers in it that take the fake for their upstream.
+
+A server costs a third of a second. Tests about what it says once it runs share the one of their module; tests about
+how it starts or ends, its environment, its configuration or its log have their own.
+"""
 
 from collections.abc import AsyncIterator
 from functools import partial
@@ -8,13 +12,26 @@ import pytest
 
 from app_server.fake_openai.server import FakeOpenAI
 from tests.support.server import ServerProcess
-from tests.support.upstream import Start, server_with
+from tests.support.upstream import Start, clear_home, server_with
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """As for all tests, but for as long as what they share."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def running_fake() -> AsyncIterator[FakeOpenAI]:
+    async with FakeOpenAI.running() as fake:
+        yield fake
 
 
 @pytest.fixture
-async def fake() -> AsyncIterator[FakeOpenAI]:
-    async with FakeOpenAI.running() as fake:
-        yield fake
+def fake(running_fake: FakeOpenAI) -> FakeOpenAI:
+    """The upstream, which has been asked nothing yet."""
+    running_fake.reset()
+    return running_fake
 
 
 @pytest.fixture
@@ -29,7 +46,27 @@ def start(fake: FakeOpenAI, home: Path) -> Start:
 
 
 @pytest.fixture
-async def server(start: Start) -> AsyncIterator[ServerProcess]:
-    """A server with nothing out of the ordinary."""
+async def own_server(start: Start) -> AsyncIterator[ServerProcess]:
+    """A server of one's own, with nothing out of the ordinary."""
     async with start() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+async def running_server(
+    running_fake: FakeOpenAI, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[ServerProcess]:
+    async with server_with(running_fake, tmp_path_factory.mktemp("shared") / "home") as server:
+        yield server
+
+
+@pytest.fixture
+async def server(running_server: ServerProcess, fake: FakeOpenAI) -> ServerProcess:
+    """The server of the module: nobody is logged in, its home is empty, and nothing is left to be read."""
+    # In this order: a stored login that is simply gone is not revoked, which would go on in the background.
+    clear_home(running_server.home)
+    await running_server.barrier()
+    await running_server.result("account/logout")
+    await running_server.barrier()
+    fake.requests.clear()
+    return running_server

@@ -74,13 +74,13 @@ async def test_an_empty_key_is_refused_and_what_was_in_force_stays(server: Serve
     assert stored(server.home)["OPENAI_API_KEY"] == "sk-new"
 
 
-async def test_nothing_goes_over_the_network(fake: FakeOpenAI, server: ServerProcess) -> None:
-    await server.result(LOGIN, KEY)
-    await server.result("account/read", {"refreshToken": True})
-    await server.close_input()
+async def test_nothing_goes_over_the_network(fake: FakeOpenAI, own_server: ServerProcess) -> None:
+    await own_server.result(LOGIN, KEY)
+    await own_server.result("account/read", {"refreshToken": True})
+    await own_server.close_input()
 
     # What it had begun upstream it would have finished by now.
-    assert await server.exit_status() == 0
+    assert await own_server.exit_status() == 0
     assert list(fake.requests) == []
 
 
@@ -184,11 +184,11 @@ async def test_a_home_that_cannot_exist_does_not_keep_the_server_from_starting(
         assert (await server.result("account/read", {}))["userId"] == "user-1"
 
 
-async def test_a_key_shows_up_in_no_log(server: ServerProcess) -> None:
+async def test_a_key_shows_up_in_no_log(own_server: ServerProcess) -> None:
     # The reference logs a login without an id, key and all (wire.md section 15.27).
     secret = "sk-" + "s3cret" * 5
     login = {"method": LOGIN, "params": {"type": "apiKey", "apiKey": secret}}
-    await server.send(
+    await own_server.send(
         login,
         {**login, "id": None},
         {**login, "id": 1.5},
@@ -198,10 +198,10 @@ async def test_a_key_shows_up_in_no_log(server: ServerProcess) -> None:
         json.dumps(login).encode()[:-1] + b"\n",
         {**login, "id": 5},
     )
-    assert (await server.answer(5))["result"] == {"type": "apiKey"}
-    await server.close_input()
+    assert (await own_server.answer(5))["result"] == {"type": "apiKey"}
+    await own_server.close_input()
 
-    assert await server.exit_status() == 0
-    log = server.log.read_text()
+    assert await own_server.exit_status() == 0
+    log = own_server.log.read_text()
     assert log, "the server logged nothing at its most talkative, so this proves nothing"
     assert secret not in log

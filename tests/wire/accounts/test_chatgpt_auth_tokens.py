@@ -164,7 +164,10 @@ async def test_an_empty_account_is_accepted_and_its_login_fails(fake: FakeOpenAI
     await server.send({"id": 1, "method": LOGIN, "params": tokens_login(tokens, chatgptAccountId="")})
 
     no_account = "workspace routing requires a ChatGPT account id"
-    assert await next_messages(server, 2) == [{"id": 1, "result": {"type": "chatgptAuthTokens"}}, completed(no_account)]
+    assert await next_messages(server, 2) == [
+        {"id": 1, "result": {"type": "chatgptAuthTokens"}},
+        completed(no_account),
+    ]
     assert await server.barrier() == []
     assert await token_in_force(server) == tokens.access_token
     assert await server.error("account/read", {}) == {"code": -32603, "message": no_account}
@@ -248,13 +251,13 @@ async def test_the_older_shape_names_account_and_plan_in_its_id_token(fake: Fake
     assert (await server.result("account/read", {}))["workspaceRouting"]["chatgptAccountId"] == "acct-1"
 
 
-async def test_tokens_show_up_in_no_log(fake: FakeOpenAI, server: ServerProcess) -> None:
+async def test_tokens_show_up_in_no_log(fake: FakeOpenAI, own_server: ServerProcess) -> None:
     tokens = fake.mint()
-    await server.send({"method": LOGIN, "params": tokens_login(tokens)})
-    await log_in_with_tokens(server, tokens)
+    await own_server.send({"method": LOGIN, "params": tokens_login(tokens)})
+    await log_in_with_tokens(own_server, tokens)
     header, claims, _ = tokens.access_token.split(".")
-    await server.error(LOGIN, tokens_login(tokens, accessToken=f"{header}.{claims}."))
-    await server.close_input()
+    await own_server.error(LOGIN, tokens_login(tokens, accessToken=f"{header}.{claims}."))
+    await own_server.close_input()
 
-    assert await server.exit_status() == 0
-    assert claims[:60] not in server.log.read_text()
+    assert await own_server.exit_status() == 0
+    assert claims[:60] not in own_server.log.read_text()

@@ -25,7 +25,9 @@ from tests.support.upstream import (
 CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann"
 
 
-async def test_the_answer_comes_first_then_the_account_even_if_nobody_was_logged_in(server: ServerProcess) -> None:
+async def test_the_answer_comes_first_then_the_account_even_if_nobody_was_logged_in(
+    server: ServerProcess,
+) -> None:
     await server.send({"id": 1, "method": "account/logout"})
 
     assert await next_messages(server, 2) == [{"id": 1, "result": {}}, updated(None)]
@@ -47,14 +49,14 @@ async def test_a_key_is_gone_in_force_and_on_disk(fake: FakeOpenAI, home: Path, 
     assert list(fake.requests) == []
 
 
-async def test_tokens_of_the_parent_are_gone_and_stay_valid(fake: FakeOpenAI, server: ServerProcess) -> None:
-    await log_in_with_tokens(server, fake.mint())
-    await server.send({"id": 1, "method": "account/logout"})
+async def test_tokens_of_the_parent_are_gone_and_stay_valid(fake: FakeOpenAI, own_server: ServerProcess) -> None:
+    await log_in_with_tokens(own_server, fake.mint())
+    await own_server.send({"id": 1, "method": "account/logout"})
 
-    assert await next_messages(server, 2) == [{"id": 1, "result": {}}, updated(None)]
-    assert await server.result("account/read", {}) == NOBODY
-    await server.close_input()
-    assert await server.exit_status() == 0
+    assert await next_messages(own_server, 2) == [{"id": 1, "result": {}}, updated(None)]
+    assert await own_server.result("account/read", {}) == NOBODY
+    await own_server.close_input()
+    assert await own_server.exit_status() == 0
     assert [request.route for request in fake.requests] == ["accounts_check"]
 
 

@@ -268,7 +268,9 @@ async def test_reset_credits_come_with_their_details(fake: FakeOpenAI, server: S
 async def test_reset_credits_that_cannot_be_had_are_left_out(fake: FakeOpenAI, server: ServerProcess) -> None:
     await log_in_with_tokens(server, fake.mint())
 
-    for fault in ({"status": 500}, {"drop": True}, {"malformed": True}, {"json": []}, {"json": {"credits": [{}]}}):
+    no_details: list[Json] = [{"credits": [{}]}, {}]
+    faults: list[Json] = [{"status": 500}, {"drop": True}, {"malformed": True}, *({"json": it} for it in no_details)]
+    for fault in faults:
         fake.fault("reset_credits", **fault)
         told = await server.result(LIMITS)
         assert told["rateLimitResetCredits"] is None, fault

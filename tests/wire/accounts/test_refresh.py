@@ -1,6 +1,8 @@
 """A 401 on tokens that the parent owns: the parent is asked, once, and the request goes on (wire.md section 10;
 section 15, items 3, 4 and 19). What the parent answers that is no help is in ``test_refresh_failures``."""
 
+from collections import Counter
+
 import anyio
 
 from app_server.fake_openai.server import FakeOpenAI
@@ -54,24 +56,24 @@ def bearers(fake: FakeOpenAI) -> list[str | None]:
 
 
 async def test_a_401_asks_the_parent_and_the_request_goes_on_with_its_answer(
-    fake: FakeOpenAI, server: ServerProcess
+    fake: FakeOpenAI, own_server: ServerProcess
 ) -> None:
-    old = await with_expired_token(fake, server)
-    await ask(server, 1)
+    old = await with_expired_token(fake, own_server)
+    await ask(own_server, 1)
 
-    assert await server.message() == {
+    assert await own_server.message() == {
         "method": REFRESH,
         "id": 0,
         "params": {"reason": "unauthorized", "previousAccountId": "acct-1"},
     }
     new = fake.mint()
-    await server.send({"id": 0, "result": fresh(new)})
+    await own_server.send({"id": 0, "result": fresh(new)})
 
-    answer = await server.message()
+    answer = await own_server.message()
     assert (answer["id"], answer["result"]["accountId"]) == (1, "acct-1")
     assert bearers(fake) == [old.access_token, new.access_token]
     # Neither the refresh nor the newer tokens are announced.
-    assert await server.barrier() == []
+    assert await own_server.barrier() == []
 
 
 async def test_the_answer_is_in_force_from_then_on_and_in_memory_only(fake: FakeOpenAI, server: ServerProcess) -> None:
@@ -102,29 +104,31 @@ async def test_the_answer_can_name_a_plan(fake: FakeOpenAI, server: ServerProces
         fake.expire(tokens.access_token)
 
 
-async def test_ids_of_the_requests_to_the_parent_are_counted_from_zero(fake: FakeOpenAI, server: ServerProcess) -> None:
-    await with_expired_token(fake, server)
+async def test_ids_of_the_requests_to_the_parent_are_counted_from_zero(
+    fake: FakeOpenAI, own_server: ServerProcess
+) -> None:
+    await with_expired_token(fake, own_server)
     for number in range(3):
-        await ask(server, 100 + number)
-        assert (await server.server_request(REFRESH))["id"] == number
+        await ask(own_server, 100 + number)
+        assert (await own_server.server_request(REFRESH))["id"] == number
         tokens = fake.mint()
-        await server.send({"id": number, "result": fresh(tokens)})
-        assert "result" in await server.answer(100 + number)
+        await own_server.send({"id": number, "result": fresh(tokens)})
+        assert "result" in await own_server.answer(100 + number)
         fake.expire(tokens.access_token)
 
 
-async def test_only_the_answer_under_its_own_id_counts(fake: FakeOpenAI, server: ServerProcess) -> None:
-    await with_expired_token(fake, server)
-    await ask(server, 1)
-    request = await server.server_request(REFRESH)
+async def test_only_the_answer_under_its_own_id_counts(fake: FakeOpenAI, own_server: ServerProcess) -> None:
+    await with_expired_token(fake, own_server)
+    await ask(own_server, 1)
+    request = await own_server.server_request(REFRESH)
     assert request["id"] == 0
     for other in ("0", 1, -1, 0.5, False, None):
-        await server.send({"id": other, "result": fresh(fake.mint("acct-1"))})
+        await own_server.send({"id": other, "result": fresh(fake.mint("acct-1"))})
     new = fake.mint()
-    await server.send({"id": 0, "result": fresh(new)})
+    await own_server.send({"id": 0, "result": fresh(new)})
 
-    assert "result" in await server.answer(1)
-    assert await token_in_force(server) == new.access_token
+    assert "result" in await own_server.answer(1)
+    assert await token_in_force(own_server) == new.access_token
 
 
 # Many requests, one token
@@ -144,9 +148,7 @@ async def test_fifty_requests_with_one_expired_token_ask_once_and_all_succeed(
     for number in range(50):
         assert (await server.answer(number))["result"]["accountId"] == "acct-1"
     assert await server.barrier() == []
-    assert sorted(bearers(fake), key=[old.access_token, new.access_token].index) == (
-        [old.access_token] * 50 + [new.access_token] * 50
-    )
+    assert Counter(bearers(fake)) == {old.access_token: 50, new.access_token: 50}
 
 
 async def test_a_request_that_comes_while_the_parent_is_asked_waits_for_the_same_answer(
@@ -185,12 +187,14 @@ async def test_a_parent_that_refuses_refuses_all_who_wait_and_is_asked_once(
     await ask(server, *range(10))
     request = await server.server_request(REFRESH)
     await fake.requests.wait_for("usage", count=10)
-    # The last of the 401s may still be on its way here; it has arrived when this comes back behind it.
-    await server.result(LIMITS, {**USAGE_ONLY}) if False else await server.barrier()
-    await server.send({"id": request["id"], "error": {"code": -32000, "message": "no"}})
+    # The last of the 401s may still be on its way to the server; what is answered after it has overtaken none.
+    fake.fault("usage", status=500)
+    await server.error(LIMITS, USAGE_ONLY)
+    await server.send({"id": request["id"], "error": {"code": -32000, "message": "The vault is locked."}})
 
     for number in range(10):
-        assert "error" in await server.answer(number)
+        assert (await server.answer(number))["error"]["data"] == {"additionalDetails": "The vault is locked."}
+    assert await server.barrier() == []
 
 
 # What else satisfies or ends the wait
@@ -239,15 +243,15 @@ async def test_who_waits_for_the_parent_holds_up_no_other_request(fake: FakeOpen
     assert (await server.error("account/login/cancel", {"loginId": "no id"}))["code"] == -32600
 
 
-async def test_the_end_of_input_ends_the_wait(fake: FakeOpenAI, server: ServerProcess) -> None:
-    await with_expired_token(fake, server)
-    await ask(server, 1)
-    await server.server_request(REFRESH)
-    await server.close_input()
+async def test_the_end_of_input_ends_the_wait(fake: FakeOpenAI, own_server: ServerProcess) -> None:
+    await with_expired_token(fake, own_server)
+    await ask(own_server, 1)
+    await own_server.server_request(REFRESH)
+    await own_server.close_input()
 
     with anyio.fail_after(4):  # the wait alone would take 10 s, the end of the input 5 s
-        assert await server.exit_status() == 0
-    assert [(message["id"], message["error"]["code"]) for message in await server.rest()] == [(1, -32603)]
+        assert await own_server.exit_status() == 0
+    assert [(message["id"], message["error"]["code"]) for message in await own_server.rest()] == [(1, -32603)]
 
 
 # Who asks the parent, and who does not

@@ -1,4 +1,5 @@
-"""A 401 on tokens that the parent owns, when the parent is no help (wire.md section 10; section 15, items 13 and 19)."""
+"""A 401 on tokens that the parent owns, when the parent is no help (wire.md section 10; section 15, items 13 and
+19)."""
 
 from app_server.fake_openai.server import FakeOpenAI
 from app_server.fake_openai.tokens import Account
@@ -99,9 +100,10 @@ async def test_an_answer_that_is_none_is_an_error_and_nothing_of_it_is_used(
         ({**good, "accessToken": "a.b.c"}, token),
     ]
     for answer, text in answers:
-        assert await limits_with_answer(server, {"result": answer}) == {"code": -32603, "message": PREFIX + text}, (
-            answer
-        )
+        assert await limits_with_answer(server, {"result": answer}) == {
+            "code": -32603,
+            "message": PREFIX + text,
+        }, answer
         assert await token_in_force(server) == tokens.access_token, answer
     assert await server.barrier() == []
     assert {request.bearer for request in fake.requests.of("usage")} == {tokens.access_token}

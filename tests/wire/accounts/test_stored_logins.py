@@ -39,7 +39,7 @@ def with_tokens(login: Json, **members: Any) -> Json:
 
 
 async def test_a_mode_decides_and_without_one_a_key_comes_before_tokens(
-    fake: FakeOpenAI, home: Path, server: ServerProcess
+    fake: FakeOpenAI, server: ServerProcess
 ) -> None:
     tokens = fake.mint()
     managed = managed_login(tokens)
@@ -57,7 +57,7 @@ async def test_a_mode_decides_and_without_one_a_key_comes_before_tokens(
         ({"tokens": managed["tokens"]}, "chatgpt", tokens.access_token),
     ]
     for login, mode, token in shapes:
-        store(home, login)
+        store(server.home, login)
 
         status = await server.result("getAuthStatus", {"includeToken": True})
         assert (status["authMethod"], status["authToken"]) == (mode, token), login
@@ -93,11 +93,9 @@ def not_understood(tokens: TokenSet) -> list[Json | bytes]:
     ]
 
 
-async def test_what_is_not_understood_logs_nobody_in_and_is_no_error(
-    fake: FakeOpenAI, home: Path, server: ServerProcess
-) -> None:
+async def test_what_is_not_understood_logs_nobody_in_and_is_no_error(fake: FakeOpenAI, server: ServerProcess) -> None:
     for content in not_understood(fake.mint()):
-        store(home, content)
+        store(server.home, content)
 
         assert await server.result("account/read", {}) == NOBODY, content
         assert await server.result("getAuthStatus", {"includeToken": True}) == NO_STATUS, content
@@ -184,42 +182,42 @@ async def test_a_chatgpt_login_without_an_account_id_has_no_workspace(
 
 
 async def test_a_login_by_another_program_is_noticed_by_the_next_question(
-    fake: FakeOpenAI, home: Path, server: ServerProcess
+    fake: FakeOpenAI, server: ServerProcess
 ) -> None:
     assert await server.result("account/read", {}) == NOBODY
-    store(home, {"auth_mode": "apikey", "OPENAI_API_KEY": "sk-theirs"})
+    store(server.home, {"auth_mode": "apikey", "OPENAI_API_KEY": "sk-theirs"})
 
     assert await token_in_force(server) == "sk-theirs"
     assert (await server.result("account/read", {}))["account"] == {"type": "apiKey"}
 
 
 async def test_what_another_program_makes_of_a_login_is_noticed_and_announced(
-    fake: FakeOpenAI, home: Path, server: ServerProcess
+    fake: FakeOpenAI, server: ServerProcess
 ) -> None:
     # The reference looks only while nobody is logged in, and announces nothing.
     await server.result(LOGIN, KEY)
     await server.barrier()
 
     tokens = fake.mint()
-    store(home, managed_login(tokens))
+    store(server.home, managed_login(tokens))
     assert await token_in_force(server) == tokens.access_token
     assert await server.notification(UPDATED) == {"authMode": "chatgpt", "planType": "plus"}
 
-    (home / "auth.json").unlink()
+    (server.home / "auth.json").unlink()
     assert await server.result("account/read", {}) == NOBODY
     assert await server.notification(UPDATED) == {"authMode": None, "planType": None}
     assert await server.barrier() == []
 
 
-async def test_a_file_that_another_program_is_about_to_write_is_not_a_logout(home: Path, server: ServerProcess) -> None:
+async def test_a_file_that_another_program_is_about_to_write_is_not_a_logout(server: ServerProcess) -> None:
     await server.result(LOGIN, KEY)
     await server.barrier()
 
-    store(home, b'{"OPENAI_API_KEY": "sk-thei')
+    store(server.home, b'{"OPENAI_API_KEY": "sk-thei')
     assert await token_in_force(server) == "sk-new"
     assert await server.barrier() == []
 
-    store(home, {"OPENAI_API_KEY": "sk-theirs"})
+    store(server.home, {"OPENAI_API_KEY": "sk-theirs"})
     assert await token_in_force(server) == "sk-theirs"
 
 
@@ -228,46 +226,44 @@ async def test_a_file_that_another_program_is_about_to_write_is_not_a_logout(hom
 
 @pytest.mark.parametrize("exists", [True, False])
 async def test_behind_a_link_the_target_is_written_and_the_link_is_kept(
-    tmp_path: Path, home: Path, server: ServerProcess, exists: bool
+    tmp_path: Path, server: ServerProcess, exists: bool
 ) -> None:
     target = tmp_path / "elsewhere" / "login.json"
     target.parent.mkdir()
     if exists:
         target.write_text('{"OPENAI_API_KEY": "sk-old"}')
         target.chmod(0o644)
-    link_login(home, target)
+    link_login(server.home, target)
 
     assert await token_in_force(server) == ("sk-old" if exists else None)
     await server.result(LOGIN, KEY)
 
     assert await token_in_force(server) == "sk-new"
-    assert (home / "auth.json").readlink() == target
-    assert stored(home)["OPENAI_API_KEY"] == "sk-new"
+    assert (server.home / "auth.json").readlink() == target
+    assert stored(server.home)["OPENAI_API_KEY"] == "sk-new"
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
 
 
 async def test_what_belongs_to_no_login_survives_one_and_the_old_login_does_not(
-    fake: FakeOpenAI, home: Path, server: ServerProcess
+    fake: FakeOpenAI, server: ServerProcess
 ) -> None:
     # The reference loses what it does not know (wire.md section 15.12).
     theirs: Json = {"of_another_program": {"list": [1, None, "\u00fc"], "number": 1.5}, "zz": False}
-    file = store(home, {**managed_login(fake.mint()), **theirs})
+    file = store(server.home, {**managed_login(fake.mint()), **theirs})
     file.chmod(0o644)
 
     await server.result(LOGIN, KEY)
 
-    assert stored(home) == {"auth_mode": "apikey", "OPENAI_API_KEY": "sk-new", **theirs}
+    assert stored(server.home) == {"auth_mode": "apikey", "OPENAI_API_KEY": "sk-new", **theirs}
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-async def test_what_a_crash_has_left_half_written_is_swept_up_by_the_next_login(
-    home: Path, server: ServerProcess
-) -> None:
-    store(home, {})
-    (home / ".auth-a1b2c3").write_text('{"OPENAI_API_KEY": "sk-half')
-    (home / ".author").write_text("of somebody else")
+async def test_what_a_crash_has_left_half_written_is_swept_up_by_the_next_login(server: ServerProcess) -> None:
+    store(server.home, {})
+    (server.home / ".auth-a1b2c3").write_text('{"OPENAI_API_KEY": "sk-half')
+    (server.home / ".author").write_text("of somebody else")
 
     await server.result(LOGIN, KEY)
 
-    assert not (home / ".auth-a1b2c3").exists()
-    assert (home / ".author").exists()
+    assert not (server.home / ".auth-a1b2c3").exists()
+    assert (server.home / ".author").exists()

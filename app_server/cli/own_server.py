@@ -1,0 +1,94 @@
+"""Our own server in this very process, for the commands of people: they are its clients, so that logging in, saving,
+announcing and revoking exist once.
+"""
+
+import contextlib
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import anyio
+
+from app_server.cli.console import Console
+from app_server.client import Client, ServerError, ServerGone, in_process
+from app_server.config import ConfigWarning, Settings, load_settings
+from app_server.logs import configure_logging
+from app_server.version import __version__
+from protocol.account import LOGIN_COMPLETED, AccountLoginCompletedNotification
+from protocol.lifecycle import CONFIG_WARNING
+
+INTERRUPTED: Final = 130
+"""Exit status after Ctrl-C: 128 and the number of the signal, as shells have it."""
+
+
+class OwnServer:
+    """A server and what it has said.
+
+    :param client: speaks to it.
+    :param settings: those of the server.
+    """
+
+    def __init__(self, client: Client, settings: Settings, console: Console) -> None:
+        self.client = client
+        self.settings = settings
+        self.console = console
+        self._warnings: list[str] = []
+
+    async def login_completed(self, login_id: str) -> AccountLoginCompletedNotification:
+        """Wait for the end of a login.
+
+        :raises ServerGone: the server ended first.
+        """
+        async for declaration, params in self.client.notifications():
+            if declaration is CONFIG_WARNING:
+                self._warnings.append(f"{params.summary} {params.details or ''}".strip())
+            elif declaration is LOGIN_COMPLETED and params.login_id == login_id:
+                completed: AccountLoginCompletedNotification = params
+                return completed
+        raise ServerGone
+
+    async def show_warnings(self) -> None:
+        """Show what the server has to say about the configuration and the environment."""
+        with anyio.move_on_after(0), contextlib.suppress(ServerGone):
+            await self.login_completed("")
+        for warning in self._warnings:
+            self.console.warn(warning)
+        self._warnings.clear()
+
+
+Work = Callable[[OwnServer], Awaitable[int]]
+"""What a command does with a server; returns the exit status."""
+
+
+def run_with_server(overrides: Sequence[str], console: Console, work: Work) -> int:
+    """Start a server, do the work, end the server; returns the exit status.
+
+    :param overrides: the ``key=value`` of ``-c``.
+    """
+    configure_logging(os.environ)
+    settings, warnings = load_settings(overrides, os.environ)
+    return run(_with_server, settings, warnings, console, work)
+
+
+def run(command: Callable[..., Awaitable[int]], *arguments: object) -> int:
+    """Run a command to its end; returns its exit status, also when it is interrupted."""
+    try:
+        return anyio.run(command, *arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+async def _with_server(settings: Settings, warnings: Sequence[ConfigWarning], console: Console, work: Work) -> int:
+    async with in_process(settings, warnings=warnings) as client:
+        try:
+            await client.initialize("app-server", __version__)
+            server = OwnServer(client, settings, console)
+            try:
+                return await work(server)
+            finally:
+                await server.show_warnings()
+        except ServerError as error:
+            console.fail(error.message)
+        except (ServerGone, TimeoutError) as error:
+            console.fail(str(error))
+    return 1
