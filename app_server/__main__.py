@@ -43,7 +43,8 @@ def _serve(command: ServeCommand) -> int:
     gc.freeze()
     gc.enable()
     status = serve_stdio(command, stdin, stdout, cold_start)
-    sys.stderr.flush()
+    if sys.stderr is not None:  # a parent may have closed it
+        sys.stderr.flush()
     # A thread may still be blocked in a read of stdin; nothing else is left to finish.
     os._exit(status)
 

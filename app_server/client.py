@@ -20,7 +20,7 @@ import anyio
 from anyio.abc import Process, TaskGroup
 
 from app_server.pending import AnswerTimedOut, ConnectionClosed, PeerRefused, PendingRequests, result_of
-from app_server.transport.base import Transport, TransportClosed
+from app_server.transport.base import MessageTooLong, Transport, TransportClosed
 from app_server.transport.framing import LineBuffer
 from app_server.transport.memory import MemoryTransport
 from protocol.base import WireValue
@@ -63,6 +63,9 @@ MAX_UNREAD: Final = 10_000
 STOP_TIMEOUT: Final = 7.0
 """Seconds that a server has to end once its input is closed (its own drain takes 5), before it is killed."""
 
+EXIT_TIMEOUT: Final = 1.0
+"""Seconds to wait for the exit status of a server that has closed its output."""
+
 Trace = Callable[[Literal["sent", "received"], bytes], None]
 """Sees every line that passes, for narration and for logs; the lines hold secrets."""
 
@@ -86,19 +89,28 @@ class ServerGone(Exception):
     """The server has closed the connection, or was never there.
 
     :param status: its exit status, where it is known.
+    :param reason: why, where more than the status is known.
     """
 
-    def __init__(self, status: int | None = None) -> None:
-        super().__init__("the server is gone" if status is None else f"the server exited with status {status}")
+    def __init__(self, status: int | None = None, reason: str = "the server is gone") -> None:
+        super().__init__(reason if status is None else f"the server exited with status {status}")
         self.status = status
 
 
 class Client:
     """One connection to a server; made by :func:`spawn` or :func:`in_process`."""
 
-    def __init__(self, transport: Transport, handlers: Handlers, tasks: TaskGroup, trace: Trace | None = None) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        handlers: Handlers,
+        tasks: TaskGroup,
+        trace: Trace | None = None,
+        exit_status: Callable[[], Awaitable[int | None]] | None = None,
+    ) -> None:
         self._transport = transport
         self._trace = trace
+        self._exit_status = exit_status
         self._tasks = tasks
         self._handlers = {declaration.method: (declaration, handler) for declaration, handler in handlers.items()}
         self._notifications = {declaration.method: declaration for declaration in SERVER_NOTIFICATIONS}
@@ -131,15 +143,16 @@ class Client:
         :raises TimeoutError: no answer in time.
         """
         try:
-            with self._pending.open() as (request_id, answer):
+            # A server that has stopped reading holds up the sending, too.
+            with self._pending.open() as (request_id, answer), anyio.fail_after(timeout):
                 await self._send(encode_request(request_id, declaration.method, params.to_json()))
                 return await result_of(declaration, answer, timeout)
         except PeerRefused as refusal:
             raise ServerError(declaration.method, refusal.error) from None
-        except AnswerTimedOut as error:
-            raise TimeoutError(f"{declaration.method}: {error}") from None
+        except (AnswerTimedOut, TimeoutError):
+            raise TimeoutError(f"{declaration.method}: no answer within {timeout:g} s") from None
         except (ConnectionClosed, TransportClosed):
-            raise ServerGone from None
+            raise await self._gone() from None
 
     async def notification(self, declaration: ServerNotification[P], *, timeout: float = 60) -> P:
         """The next notification of this kind, dropping those of other kinds before it.
@@ -153,7 +166,7 @@ class Client:
                 if arrived is declaration:
                     result: P = params
                     return result
-        raise ServerGone
+        raise await self._gone()
 
     async def notifications(self) -> AsyncIterator[tuple[ServerNotification[Any], Any]]:
         """Notifications as they come, each with its declaration and its typed params; ends with the connection."""
@@ -167,7 +180,7 @@ class Client:
     async def run(self) -> None:
         """Read until the server closes the connection; the context managers of this module call it."""
         try:
-            while (line := await self._transport.receive()) is not None:
+            while (line := await self._receive()) is not None:
                 if self._trace is not None:
                     self._trace("received", line)
                 await self._take(line)
@@ -175,6 +188,16 @@ class Client:
             self._closed = True
             self._pending.close()
             self._wake()
+
+    async def _receive(self) -> bytes | None:
+        while True:
+            try:
+                return await self._transport.receive()
+            except MessageTooLong as error:
+                log.warning("the server wrote a line that is too long: %s", error)
+
+    async def _gone(self) -> ServerGone:
+        return ServerGone(None if self._exit_status is None else await self._exit_status())
 
     async def _send(self, line: bytes) -> None:
         if self._trace is not None:
@@ -261,6 +284,12 @@ class ProcessTransport:
         """See :meth:`Transport.wait_closed`."""
         await self._process.wait()
 
+    async def exit_status(self) -> int | None:
+        """The status of a child that has closed its output; None for one that goes on all the same."""
+        with anyio.move_on_after(EXIT_TIMEOUT):
+            return await self._process.wait()
+        return None
+
     async def aclose(self) -> None:
         """Close the child's input, which asks it to end."""
         if self._process.stdin is not None:
@@ -294,14 +323,17 @@ async def spawn(
             env={**os.environ, **(env or {})},
         )
     except OSError as error:
-        raise ServerGone from error
+        raise ServerGone(reason=f"the server cannot be started: {error}") from error
     transport = ProcessTransport(process)
+    failure: Exception | None = None
     try:
         async with anyio.create_task_group() as tasks:
-            client = Client(transport, handlers or {}, tasks, trace)
+            client = Client(transport, handlers or {}, tasks, trace, transport.exit_status)
             tasks.start_soon(client.run)
             try:
                 yield client
+            except Exception as error:
+                failure = error  # raised below, so that it does not come out wrapped in an exception group
             finally:
                 with anyio.CancelScope(shield=True):
                     await _stop(process, transport)
@@ -309,6 +341,8 @@ async def spawn(
     finally:
         with anyio.CancelScope(shield=True):
             await process.aclose()
+    if failure is not None:
+        raise failure
 
 
 async def _stop(process: Process, transport: ProcessTransport) -> None:
@@ -331,12 +365,26 @@ async def in_process(
     from app_server.compose import serve  # noqa: PLC0415 - a parent that spawns has no use for the server's modules
 
     server_end, client_end = MemoryTransport.pair(settings.max_line_bytes)
+    failure: Exception | None = None
+
+    async def run_server() -> None:
+        try:
+            await serve(server_end, settings, warnings)
+        except Exception:
+            # To the client it is a server that has died, as a subprocess would have.
+            log.exception("the server failed")
+            await server_end.aclose()
+
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(serve, server_end, settings, warnings)
+        tasks.start_soon(run_server)
         client = Client(client_end, handlers or {}, tasks)
         tasks.start_soon(client.run)
         try:
             yield client
+        except Exception as error:
+            failure = error  # raised below, so that it does not come out wrapped in an exception group
         finally:
             with anyio.CancelScope(shield=True):
                 await client_end.aclose()
+    if failure is not None:
+        raise failure

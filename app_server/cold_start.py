@@ -12,7 +12,7 @@ import json
 import os
 import select
 import stat
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn, TypeGuard
 
 from app_server.codex_home import as_text
 from app_server.user_agent import is_header_value, platform_family, platform_os, user_agent
@@ -98,7 +98,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _is_plain_id(value: Any) -> bool:
+def _is_plain_id(value: Any) -> TypeGuard[str | int]:
     if isinstance(value, bool):
         return False
     return isinstance(value, str) or (isinstance(value, int) and -(2**63) <= value < 2**64)

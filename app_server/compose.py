@@ -23,7 +23,7 @@ from app_server.auth.policy import LoginPolicy
 from app_server.auth.revocation import Revocation
 from app_server.auth.store import Store, UnavailableStore, open_store
 from app_server.auth.store_errors import StoreUnavailable
-from app_server.auth.token_endpoint import TokenEndpoint
+from app_server.auth.token_endpoint import REFRESH_TIMEOUT, TokenEndpoint
 from app_server.backend.authorized import AuthorizedHttp
 from app_server.backend.http import HttpClient
 from app_server.backend.paths import backend_paths
@@ -63,10 +63,11 @@ async def serve(
     :param answered: an ``initialize`` that has been answered before this was called; see ``cold_start``.
     :param handle_signals: end in order on SIGTERM, as on an end of input.
     """
-    client = HttpClient(settings.ca_certificate)
+    session = Session()
+    client = HttpClient(settings.ca_certificate, lambda: session.identity)
     try:
         async with anyio.create_task_group() as tasks:
-            connection = await _compose(transport, settings, warnings, client, tasks)
+            connection = await _compose(transport, settings, warnings, session, client, tasks)
             if handle_signals and sys.platform != "win32":
                 tasks.start_soon(_end_on_sigterm, connection)
             await connection.run(answered)
@@ -81,10 +82,10 @@ async def _compose(
     transport: Transport,
     settings: Settings,
     warnings: Sequence[ConfigWarning],
+    session: Session,
     client: HttpClient,
     tasks: TaskGroup,
 ) -> Connection:
-    session = Session()
     outgoing = Outgoing(transport)
     paths = backend_paths(settings.chatgpt_base_url)
     early_warnings = [_on_the_wire(warning) for warning in warnings]
@@ -104,7 +105,12 @@ async def _compose(
         store,
         NoJournal() if settings.credentials_store == "ephemeral" else FileJournal(settings.codex_home),
         LoginPolicy(settings.forced_login_method, settings.forced_chatgpt_workspace_id),
-        TokenEndpoint(client.post_for_json, partial(_refresh_url, settings), settings.client_id),
+        TokenEndpoint(
+            client.post_for_json,
+            partial(_refresh_url, settings),
+            settings.client_id,
+            min(REFRESH_TIMEOUT, settings.upstream_timeout),
+        ),
         ask_parent_for_tokens(outgoing),
         _environment_token(settings, client),
         changed,

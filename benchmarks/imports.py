@@ -74,7 +74,7 @@ def measure(command: Sequence[str], runs: int) -> list[Cost]:
             sum(1 for entry in starts[-1] if _package(entry.module) == package and entry.paid_before == paid_before),
             milliseconds,
             milliseconds / total,
-            importers.get(package, ""),
+            importers.get((paid_before, package), ""),
         )
         for (paid_before, package), milliseconds in medians.items()
     ]
@@ -140,17 +140,17 @@ def _own_times(start: list[Import]) -> dict[tuple[str, str], int]:
     return times
 
 
-def _importers(start: list[Import]) -> dict[str, str]:
-    """For each package, the module of another package that asked for it first.
+def _importers(start: list[Import]) -> dict[tuple[str, str], str]:
+    """For each package and each answer, the module of another package that asked for it first.
 
     A module's line comes after those of the modules that it imports, which are indented deeper.
     """
-    importers: dict[str, str] = {}
+    importers: dict[tuple[str, str], str] = {}
     waiting: dict[int, list[str]] = defaultdict(list)
     for entry in start:
         for imported in waiting.pop(entry.depth + 1, ()):
             if _package(imported) != _package(entry.module):
-                importers.setdefault(_package(imported), entry.module)
+                importers.setdefault((entry.paid_before, _package(imported)), entry.module)
         waiting[entry.depth].append(entry.module)
     return importers
 

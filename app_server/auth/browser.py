@@ -82,6 +82,7 @@ class BrowserLogin:
         """Where the user signs in."""
         self._called_back: Flight[SecretStr] = Flight()
         self._page_wanted = False
+        self._withdrawn = False
         self._scope = anyio.CancelScope(deadline=anyio.current_time() + timeout)
         self._cut_short = LoginFailed("Login timed out")
         self._ended = anyio.Event()
@@ -208,6 +209,7 @@ class BrowserLogin:
 
     def withdraw(self) -> None:
         """Another login server wants the port, which it gets."""
+        self._withdrawn = True
         if not self._ended.is_set():
             self._cut(LoginFailed(f"{PREFIX}Login cancelled"))
         self._close_within(FAREWELL)
@@ -251,7 +253,10 @@ class BrowserLogin:
             return
         self._failure = failure
         self._ended.set()
-        self._close_within(self._linger if self._page_wanted else 0)
+        if self._page_wanted:
+            self._close_within(self._linger)
+        elif not self._withdrawn:  # who has asked for that is still to be answered
+            self._close_within(0)
 
     def _close_within(self, seconds: float) -> None:
         self._serving.deadline = min(self._serving.deadline, anyio.current_time() + seconds)

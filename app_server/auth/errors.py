@@ -197,9 +197,10 @@ class RefreshRejected(RecoveryFailed):
 class RefreshUnavailable(RecoveryFailed):
     """The issuer could not be asked, or did not answer as it should; it may work another time.
 
-    :param answered: whether it answered at all. Without an answer the refresh token may be spent all the same.
+    :param maybe_spent: whether the refresh token may be spent all the same: it was sent, and what came of that is
+        not known.
     """
 
-    def __init__(self, message: str, *, answered: bool = True) -> None:
+    def __init__(self, message: str, *, maybe_spent: bool = False) -> None:
         super().__init__(message)
-        self.answered = answered
+        self.maybe_spent = maybe_spent

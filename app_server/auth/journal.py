@@ -79,7 +79,7 @@ class FileJournal:
     def _read(self) -> dict[str, Any]:
         try:
             note = json.loads(self._path.read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return note if isinstance(note, dict) else {}
 

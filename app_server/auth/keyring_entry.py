@@ -76,7 +76,7 @@ class KeyringEntry:
         return text
 
     async def write(self, text: str) -> None:
-        """Put a text in the place of whatever is there. Not given up when the caller is cancelled.
+        """Put a text in the place of whatever is there. Whoever is cancelled here does not know what became of it.
 
         :raises StoreUnavailable: as in :meth:`read`, or the keyring does not keep what it is given.
         """
@@ -86,13 +86,12 @@ class KeyringEntry:
             backend.set_password(SERVICE, account(self._home), text)
             return backend.get_password(SERVICE, account(self._home)) == text
 
-        with anyio.CancelScope(shield=True):
-            if not await self._call(write):
-                raise StoreUnavailable("the keyring does not keep what it is given")
+        if not await self._call(write):
+            raise StoreUnavailable("the keyring does not keep what it is given")
         self.known = digest(text)
 
     async def remove(self) -> None:
-        """Remove the text, which has to be there. Not given up when the caller is cancelled.
+        """Remove the text, which has to be there. Whoever is cancelled here does not know what became of it.
 
         :raises StoreUnavailable: as in :meth:`read`.
         """
@@ -100,8 +99,7 @@ class KeyringEntry:
         def remove() -> None:
             self._open().delete_password(SERVICE, account(self._home))
 
-        with anyio.CancelScope(shield=True):
-            await self._call(remove)
+        await self._call(remove)
         self.known = None
 
     def _open(self) -> Backend:

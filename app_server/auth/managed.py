@@ -8,7 +8,7 @@ Tokens that cannot be saved are kept and saved later; the spent ones in the stor
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import anyio
 from anyio.abc import TaskGroup
@@ -20,11 +20,11 @@ from app_server.auth.errors import RecoveryFailed, RefreshRejected, RefreshUnava
 from app_server.auth.journal import Journal
 from app_server.auth.store import Access, Store
 from app_server.auth.store_errors import StoreError
-from app_server.auth.token_endpoint import REFRESH_TIMEOUT, RefreshReason, TokenEndpoint
+from app_server.auth.token_endpoint import RefreshReason, TokenEndpoint
 from app_server.flight import Flight
 
-LOCK_TIMEOUT: Final = REFRESH_TIMEOUT + 5
-"""Seconds to wait for another process's refresh: a little longer than one can take."""
+SAVING: Final = 5.0
+"""Seconds by which another process's refresh is waited for longer than the exchange with the issuer can take."""
 
 SAVE_AGAIN: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Seconds between the attempts to save tokens that could not be saved; the last one repeats."""
@@ -34,7 +34,22 @@ INTERRUPTED: Final = (
     "saved, and the old ones have been spent. Please log out and sign in again."
 )
 
+NOT_SPENT: Final = ("refresh_token_expired", "refresh_token_invalidated")
+"""The codes of refusals that have another cause than an interrupted refresh."""
+
 log = logging.getLogger(__name__)
+
+
+class _UnderWay(NamedTuple):
+    """A refresh that has begun.
+
+    :param used: the tokens that it is to replace.
+    :param scope: ends it.
+    """
+
+    used: ManagedTokens
+    flight: Flight[ManagedTokens]
+    scope: anyio.CancelScope
 
 
 class ManagedRefresh:
@@ -66,10 +81,12 @@ class ManagedRefresh:
         self._on_rejected = rejected
         self._warn = warn
         self._tasks = tasks
-        self._under_way: tuple[ManagedTokens, Flight[ManagedTokens]] | None = None
+        self._lock_timeout = endpoint.timeout + SAVING
+        self._under_way: _UnderWay | None = None
         self._rejected: tuple[ManagedTokens, RefreshRejected] | None = None
         self._unsaved: ManagedTokens | None = None
         self._spent: SecretStr | None = None
+        self._presented: SecretStr | None = None
 
     def rejection(self, tokens: ManagedTokens) -> RefreshRejected | None:
         """Why these tokens can never be refreshed, if that is known."""
@@ -77,10 +94,10 @@ class ManagedRefresh:
             return self._rejected[1]
         return None
 
-    @property
-    def unsaved(self) -> ManagedTokens | None:
-        """Tokens that are in force but not in the store."""
-        return self._unsaved
+    def supersedes(self, stored: Credential | None) -> bool:
+        """Whether the tokens in force are newer than these of the store, because they could not be saved."""
+        unsaved = self._unsaved is not None
+        return unsaved and isinstance(stored, ManagedTokens) and stored.refresh_token == self._spent
 
     async def remember_refusal(self, tokens: ManagedTokens) -> None:
         """Learn from the journal whether the issuer has already refused these tokens for good."""
@@ -100,42 +117,55 @@ class ManagedRefresh:
         """
         if (rejection := self.rejection(used)) is not None:
             raise rejection.with_traceback(None)
-        if self._under_way is None or self._under_way[0] != used:
-            self._under_way = (used, Flight())
-            self._tasks.start_soon(self._carry_out, used, reason, self._under_way[1])
-        return await self._under_way[1].outcome()
+        if self._under_way is None or self._under_way.used != used:
+            self._under_way = _UnderWay(used, Flight(), anyio.CancelScope())
+            self._tasks.start_soon(self._carry_out, self._under_way, reason)
+        return await self._under_way.flight.outcome()
 
     async def finished(self) -> None:
         """Wait for the refresh under way, if any, whatever comes of it."""
         if self._under_way is not None:
             with contextlib.suppress(RecoveryFailed):
-                await self._under_way[1].outcome()
+                await self._under_way.flight.outcome()
         await self.save_now()
+
+    def abandon(self) -> None:
+        """The login is about to be replaced or removed: that does not wait for a refresh, and whoever does is told.
+        What the issuer has answered already is still saved, for whoever comes next to find."""
+        if self._under_way is not None:
+            refresh, self._under_way = self._under_way, None
+            refresh.scope.cancel()
+            refresh.flight.fail(SignedOut())
 
     def forget(self) -> None:
         """The login has been replaced or removed: nothing of the old one is saved any more."""
         self._unsaved = self._spent = self._rejected = None
 
-    async def _carry_out(self, used: ManagedTokens, reason: RefreshReason, flight: Flight[ManagedTokens]) -> None:
-        try:
-            newer, seen = await self._refresh(used, reason)
-        except RecoveryFailed as error:
+    async def _carry_out(self, refresh: _UnderWay, reason: RefreshReason) -> None:
+        with refresh.scope:
+            try:
+                newer, seen = await self._refresh(refresh.used, reason)
+            except RecoveryFailed as error:
+                self._end(refresh)
+                if isinstance(error, RefreshRejected):
+                    self._rejected = (refresh.used, error)
+                    self._on_rejected()
+                refresh.flight.fail(error)
+            else:
+                self._end(refresh)
+                self._adopt(newer, seen)
+                refresh.flight.succeed(newer)
+
+    def _end(self, refresh: _UnderWay) -> None:
+        if self._under_way is refresh:
             self._under_way = None
-            if isinstance(error, RefreshRejected):
-                self._rejected = (used, error)
-                self._on_rejected()
-            flight.fail(error)
-        else:
-            self._under_way = None
-            self._adopt(newer, seen)
-            flight.succeed(newer)
 
     async def _refresh(self, used: ManagedTokens, reason: RefreshReason) -> tuple[ManagedTokens, Fingerprint | None]:
         try:
             seen = self._store.fingerprint()
             if newer := self._newer(used, await self._store.load()):
                 return newer, seen
-            async with self._store.exclusive(LOCK_TIMEOUT) as held:
+            async with self._store.exclusive(self._lock_timeout) as held:
                 seen = self._store.fingerprint()
                 if newer := self._newer(used, await held.load()):
                     return newer, seen
@@ -158,16 +188,26 @@ class ManagedRefresh:
         self, held: Access, used: ManagedTokens, reason: RefreshReason
     ) -> tuple[ManagedTokens, Fingerprint | None]:
         token = used.refresh_token
+        if (message := await self._journal.refusal(token)) is not None:
+            raise RefreshRejected(message)  # another process has asked
         interrupted = await self._journal.interrupted(token)
-        await self._journal.begin(token)
+        if not interrupted:
+            await self._journal.begin(token)
+        elif token != self._presented:
+            self._warn(
+                "A refresh of the stored login was interrupted before its new tokens were saved.",
+                "The login is tried again; if the issuer has spent the old tokens, a new login is needed.",
+            )
+        self._presented = token
         try:
             newer = await self._endpoint.refresh(used, reason)
         except RefreshRejected as error:
-            rejection = RefreshRejected(INTERRUPTED, error.code) if interrupted else error
+            lost = interrupted and error.code not in NOT_SPENT
+            rejection = RefreshRejected(INTERRUPTED, error.code) if lost else error
             await self._journal.refused(token, rejection.message)
             raise rejection from None
         except RefreshUnavailable as error:
-            if error.answered and not interrupted:
+            if not error.maybe_spent and not interrupted:
                 await self._journal.end()
             raise
         try:
@@ -202,7 +242,7 @@ class ManagedRefresh:
         if self._unsaved is None:
             return
         try:
-            async with self._store.exclusive(LOCK_TIMEOUT) as held:
+            async with self._store.exclusive(self._lock_timeout) as held:
                 unsaved = self._unsaved
                 stored = await held.load()
                 if unsaved is None or not isinstance(stored, ManagedTokens) or stored.refresh_token != self._spent:

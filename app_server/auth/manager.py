@@ -72,7 +72,6 @@ class AuthManager:
         self._store = store
         self._environment_token = environment_token
         self._changed = changed
-        self._warn = warn
         self._tasks = tasks
         self._external: ExternalTokens | None = None
         self._environment: PersonalAccessToken | None = None
@@ -81,7 +80,7 @@ class AuthManager:
         self._seen: Fingerprint | None = None
         self._changing = anyio.Lock()
         self._parent = ParentRefresh(self._checked(ask_parent), self.use_tokens, tasks, parent_timeout)
-        self._managed = ManagedRefresh(store, journal, endpoint, self._adopt, changed, warn, tasks)
+        self._managed = ManagedRefresh(store, journal, endpoint, self._adopt, self._rejected, warn, tasks)
         self._schedule = Schedule(tasks)
 
     async def load(self) -> None:
@@ -92,10 +91,6 @@ class AuthManager:
         if isinstance(self._stored, ManagedTokens):
             await self._managed.remember_refusal(self._stored)
             if await self._managed.was_interrupted(self._stored):
-                self._warn(
-                    "A refresh of the stored login was interrupted before its new tokens were saved.",
-                    "The login is tried again; if the issuer has spent the old tokens, a new login is needed.",
-                )
                 self._tasks.start_soon(self._settle_interrupted, self._stored)
         self._watch()
         if self._environment_token is not None:
@@ -144,12 +139,15 @@ class AuthManager:
         raise NotRecoverable
 
     async def refresh_managed(self) -> None:
-        """Refresh the login in force if it is a managed one; any other kind is left alone.
+        """Refresh the login in force if it is a managed one, unless another process has done that already; any other
+        kind is left alone.
 
         :raises RecoveryFailed: the refresh failed.
         """
-        if isinstance(self.in_force, ManagedTokens):
-            await self._refresh(self.in_force, forced=True)
+        before = self.in_force
+        current = await self.current()
+        if isinstance(current, ManagedTokens) and current == before:
+            await self._refresh(current, forced=True)
 
     def require_no_external_tokens(self) -> None:
         """:raises LoginNotAllowed: the parent's own tokens are in force and have to be cleared first."""
@@ -205,6 +203,7 @@ class AuthManager:
         self._external = None
         self._parent.settle(None)
         async with self._changing:
+            self._managed.abandon()
             try:
                 await self._store.delete()
             except StoreError as error:
@@ -231,8 +230,14 @@ class AuthManager:
             self._seen = seen
             self._watch()
 
+    def _rejected(self) -> None:
+        """The issuer has refused tokens for good; perhaps not those in force."""
+        if self.rejection is not None:
+            self._changed()
+
     async def _save(self, credential: Credential, failure: str) -> Credential | None:
         was = self._stored
+        self._managed.abandon()
         try:
             seen = await self._store.save(credential)
         except StoreError as error:
@@ -249,13 +254,16 @@ class AuthManager:
     async def _notice_change(self) -> None:
         """Another process has changed the store: take over what is there now."""
         seen = self._store.fingerprint()
-        if seen == self._seen or self._managed.unsaved is not None:
+        if seen == self._seen:
             return
-        before, stored = self._stored, await self._load_allowed()
+        stored = await self._load_allowed()
         self._seen = seen
+        if self._managed.supersedes(stored):
+            return
+        before = self.usable
         self._stored = stored
         self._watch()
-        if self._external is None and self._environment is None and _login_of(before) != _login_of(stored):
+        if _login_of(before) != _login_of(self.usable):
             self._changed()
 
     async def _load_allowed(self) -> Credential | None:

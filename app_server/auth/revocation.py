@@ -51,12 +51,11 @@ class Revocation:
 
     async def _revoke(self, tokens: ManagedTokens) -> None:
         refresh_token = tokens.refresh_token.get_secret_value()
-        token, hint = (
-            (refresh_token, "refresh_token")
-            if refresh_token
-            else (tokens.access_token.get_secret_value(), "access_token")
-        )
-        body = {"token": token, "token_type_hint": hint, "client_id": self._client_id}
+        if refresh_token:
+            body = {"token": refresh_token, "token_type_hint": "refresh_token", "client_id": self._client_id}
+        else:
+            # The reference names no client here.
+            body = {"token": tokens.access_token.get_secret_value(), "token_type_hint": "access_token"}
         try:
             status = await self._post(self._url, body, REVOKE_TIMEOUT)
             log.debug("the issuer answered the revocation with status %d", status)

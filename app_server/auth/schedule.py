@@ -2,6 +2,8 @@
 shortly before they run out. An idle server sleeps until then; nothing polls."""
 
 import logging
+import math
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, Protocol
 
@@ -16,6 +18,9 @@ from app_server.auth.tokens import expires_at
 BEFORE_EXPIRY: Final = timedelta(seconds=300)
 WITHOUT_EXPIRY: Final = timedelta(days=8)
 """Age at which tokens that do not say when they run out are refreshed."""
+
+BETWEEN: Final = 30.0
+"""Seconds between two refreshes at least, for the sake of an issuer whose tokens run out as soon as they are there."""
 
 TRY_AGAIN: Final = (30.0, 60.0, 120.0, 300.0, 600.0)
 """Seconds between attempts after one that may work another time; the last one repeats."""
@@ -42,10 +47,13 @@ def due(tokens: ManagedTokens) -> Due | None:
     if not tokens.account_id or not tokens.refresh_token.get_secret_value():
         return None
     expiry = expires_at(tokens.access_token)
-    if expiry is not None:
-        return Due(expiry - BEFORE_EXPIRY, "proactive_expiry")
-    if tokens.last_refresh is not None:
-        return Due(tokens.last_refresh + WITHOUT_EXPIRY, "scheduled")
+    try:
+        if expiry is not None:
+            return Due(expiry - BEFORE_EXPIRY, "proactive_expiry")
+        if tokens.last_refresh is not None:
+            return Due(tokens.last_refresh + WITHOUT_EXPIRY, "scheduled")
+    except OverflowError:
+        log.warning("the tokens carry a date beyond all dates and are not refreshed in time")
     return None
 
 
@@ -53,11 +61,22 @@ class Schedule:
     """Watches over the credential in force.
 
     :param tasks: owns the wait.
+    :param now: the wall clock, with its zone.
+    :param sleep: waits for so many seconds.
     """
 
-    def __init__(self, tasks: TaskGroup) -> None:
+    def __init__(
+        self,
+        tasks: TaskGroup,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
         self._tasks = tasks
+        self._now = now
+        self._sleep = sleep
         self._scope: anyio.CancelScope | None = None
+        self._asked = -math.inf
 
     def watch(self, credential: Credential | None, refresher: Refresher) -> None:
         """Refresh this credential in time; whatever was watched before is not any more."""
@@ -71,10 +90,13 @@ class Schedule:
     async def _wait(self, scope: anyio.CancelScope, tokens: ManagedTokens, when: Due, refresher: Refresher) -> None:
         with scope:
             # The wall clock decides, and it may be set or have slept meanwhile; a long wait is checked again.
-            while (seconds := (when.at - datetime.now(UTC)).total_seconds()) > 0:  # noqa: ASYNC110
-                await anyio.sleep(min(seconds, 3600))
+            while (seconds := (when.at - self._now()).total_seconds()) > 0:
+                await self._sleep(min(seconds, 3600))
+            if (seconds := self._asked + BETWEEN - anyio.current_time()) > 0:
+                await self._sleep(seconds)
             attempt = 0
             while True:
+                self._asked = anyio.current_time()
                 try:
                     await refresher.newer_than(tokens, when.reason)
                 except RecoveryFailed as error:
@@ -83,5 +105,5 @@ class Schedule:
                         return
                 else:
                     return
-                await anyio.sleep(TRY_AGAIN[min(attempt, len(TRY_AGAIN) - 1)])
+                await self._sleep(TRY_AGAIN[min(attempt, len(TRY_AGAIN) - 1)])
                 attempt += 1

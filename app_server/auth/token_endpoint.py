@@ -15,7 +15,7 @@ from app_server.auth.errors import RefreshRejected, RefreshUnavailable
 from app_server.auth.tokens import InvalidToken, parse_claims
 
 REFRESH_TIMEOUT: Final = 30.0
-"""Seconds for the exchange."""
+"""Seconds for the exchange, at most."""
 
 RefreshReason = Literal["unauthorized_recovery", "forced", "proactive_expiry", "scheduled"]
 
@@ -41,7 +41,8 @@ class HttpAnswer(NamedTuple):
 
 
 PostJson = Callable[[str, dict[str, str], float], Awaitable[HttpAnswer]]
-"""Posts JSON to a URL within so many seconds; raises OSError, with a text that may be shown, without an answer."""
+"""Posts JSON to a URL within so many seconds; raises OSError, with a text that may be shown, without an answer, and
+more exactly ConnectionError if nothing was sent."""
 
 
 class TokenEndpoint:
@@ -50,9 +51,17 @@ class TokenEndpoint:
     :param post: sends the request.
     :param url_for: where the tokens of a login are refreshed.
     :param client_id: the OAuth client of logins that do not name theirs.
+    :param timeout: seconds for the exchange.
     """
 
-    def __init__(self, post: PostJson, url_for: Callable[[ManagedTokens], str], client_id: str) -> None:
+    def __init__(
+        self,
+        post: PostJson,
+        url_for: Callable[[ManagedTokens], str],
+        client_id: str,
+        timeout: float = REFRESH_TIMEOUT,
+    ) -> None:
+        self.timeout = timeout
         self._post = post
         self._url_for = url_for
         self._client_id = client_id
@@ -70,9 +79,10 @@ class TokenEndpoint:
             "refresh_token": tokens.refresh_token.get_secret_value(),
         }
         try:
-            answer = await self._post(self._url_for(tokens), body, REFRESH_TIMEOUT)
+            answer = await self._post(self._url_for(tokens), body, self.timeout)
         except OSError as error:
-            raise RefreshUnavailable(str(error), answered=False) from None
+            maybe_spent = not isinstance(error, ConnectionError)
+            raise RefreshUnavailable(str(error), maybe_spent=maybe_spent) from None
         if answer.status == 200:
             return _newer(tokens, answer.document)
         raise _failure(answer)
@@ -102,7 +112,7 @@ def _newer(tokens: ManagedTokens, document: Any) -> ManagedTokens:
 
 def _unusable() -> RefreshUnavailable:
     # It said 200, so the refresh token is spent as far as anybody can tell.
-    return RefreshUnavailable("OAuth token response is invalid", answered=False)
+    return RefreshUnavailable("OAuth token response is invalid", maybe_spent=True)
 
 
 def _failure(answer: HttpAnswer) -> RefreshRejected | RefreshUnavailable:

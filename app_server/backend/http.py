@@ -8,7 +8,8 @@ file where one is configured (wire.md section 1). Connections are kept alive and
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -26,6 +27,9 @@ CONNECT_TIMEOUT = 10.0
 """Seconds to establish a connection, TLS included."""
 
 
+OWN_IDENTITY: Final = {"User-Agent": f"app-server/{__version__}"}
+
+
 class UpstreamUnreachable(OSError):
     """No answer: refused, dropped, timed out, or not HTTP.
 
@@ -39,15 +43,24 @@ class UpstreamUnreachable(OSError):
         self.timed_out = timed_out
 
 
+class NotConnected(UpstreamUnreachable, ConnectionError):
+    """Nothing was sent, because there was nobody to send it to."""
+
+
 class HttpClient:
     """Sends requests without knowing about credentials.
 
     :param ca_certificate: path of a PEM file with CAs to trust besides the system's, or None.
+    :param identity: the headers that say who is asking, such as ``User-Agent``.
     """
 
-    def __init__(self, ca_certificate: str | None = None) -> None:
+    def __init__(
+        self, ca_certificate: str | None = None, identity: Callable[[], Mapping[str, str]] = lambda: OWN_IDENTITY
+    ) -> None:
         self._ca_certificate = ca_certificate
+        self._identity = identity
         self._client: httpx2.AsyncClient | None = None
+        self._opening = anyio.Lock()
 
     async def send(
         self,
@@ -64,18 +77,22 @@ class HttpClient:
         :param timeout: seconds for the whole exchange.
         :raises UpstreamUnreachable: there was no answer.
         """
-        import httpx2  # noqa: PLC0415 - see the module's docstring
+        client = self._client or await self._open()
+        import httpx2  # noqa: PLC0415 - opening the client has imported it, off the event loop
 
-        client = self._client or self._open()
+        # As bytes: the library takes text for ASCII, and a client may have any name.
+        named = {**self._identity(), **(headers or {})}
+        encoded = [(name.encode(), value.encode()) for name, value in named.items()]
         try:
             with anyio.fail_after(timeout):
-                return await client.request(method, url, headers=headers, json=json, data=form)
+                return await client.request(method, url, headers=encoded, json=json, data=form)
         except TimeoutError:
             raise UpstreamUnreachable(url, timed_out=True) from None
         except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
             # Not chained: the library's texts can quote headers.
             timed_out = isinstance(error, httpx2.TimeoutException)
-            raise UpstreamUnreachable(url, timed_out=timed_out) from None
+            connected = not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
+            raise (UpstreamUnreachable if connected else NotConnected)(url, timed_out=timed_out) from None
 
     async def fetch_json(self, url: str, headers: dict[str, str], timeout: float) -> object:
         """GET JSON.
@@ -87,7 +104,7 @@ class HttpClient:
         try:
             if response.status_code == 200:
                 return response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             raise OSError(f"{url} did not answer with JSON") from None
         raise OSError(f"{url} answered with status {response.status_code}")
 
@@ -108,7 +125,7 @@ class HttpClient:
         response = await self.send("POST", url, json=body, timeout=timeout)
         try:
             document = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             document = None
         return HttpAnswer(response.status_code, response.reason_phrase, document)
 
@@ -117,16 +134,21 @@ class HttpClient:
         if self._client is not None:
             await self._client.aclose()
 
-    def _open(self) -> httpx2.AsyncClient:
+    async def _open(self) -> httpx2.AsyncClient:
+        # The import and the trust store take a while; the event loop goes on meanwhile.
+        async with self._opening:
+            if self._client is None:
+                self._client = await anyio.to_thread.run_sync(self._build)
+        return self._client
+
+    def _build(self) -> httpx2.AsyncClient:
         import httpx2  # noqa: PLC0415 - see the module's docstring
 
-        self._client = httpx2.AsyncClient(
+        return httpx2.AsyncClient(
             verify=self._trust(),
-            headers={"User-Agent": f"app-server/{__version__}"},
             timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT),
             limits=httpx2.Limits(max_connections=256, max_keepalive_connections=32, keepalive_expiry=60),
         )
-        return self._client
 
     def _trust(self) -> ssl.SSLContext | bool:
         if self._ca_certificate is None:

@@ -8,13 +8,15 @@ import anyio
 from anyio.abc import TaskGroup
 
 from app_server.auth.credentials import Credential
-from app_server.auth.errors import RecoveryFailed
+from app_server.auth.errors import RecoveryFailed, SignedOut
 from app_server.backend.authorized import AuthorizedHttp
 from app_server.backend.http import UpstreamUnreachable
 from app_server.flight import Flight
 
 LOOKUP_TIMEOUT: Final = 15.0
 """Seconds for the whole lookup, a recovery from a 401 included."""
+
+UNAUTHORIZED: Final = "workspace routing discovery unauthorized (401)"
 
 NO_CONSTRAINT: Final = "NO_CONSTRAINT"
 
@@ -111,13 +113,18 @@ class WorkspaceRouting:
         except UpstreamUnreachable as error:
             how = "timed out" if error.timed_out else "failed"
             raise RoutingError(f"workspace routing discovery {how}") from None
+        except SignedOut:
+            raise
+        except RecoveryFailed as error:
+            # The reference's text whatever became of the recovery; what did is told beside it.
+            raise RoutingError(UNAUTHORIZED, error.details or error.message) from None
         if response.status_code == 401:
-            raise RoutingError("workspace routing discovery unauthorized (401)")
+            raise RoutingError(UNAUTHORIZED)
         if response.status_code != 200:
             raise RoutingError("workspace routing discovery failed")
         try:
             document = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             raise RoutingError("workspace routing discovery failed") from None
         return self._read(document, accepted)
 

@@ -99,7 +99,7 @@ class Usage:
             raise UsageUnavailable(f"GET {url} failed: {status}; content-type={content_type}")
         try:
             return response.json(), accepted
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UsageUnavailable(f"Decode error for {url}: not JSON; content-type={content_type}") from None
 
 

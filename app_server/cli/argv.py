@@ -21,6 +21,9 @@ USAGE_STATUS = 2
 STDIO = "stdio://"
 
 SUBCOMMANDS = {
+    "login": "log in, or tell who is logged in: login status",
+    "logout": "log out",
+    "doctor": "look for what stands in the way of a login",
     "demo": "see a parent application, this server and a fake upstream talk, offline",
     "fake-openai": "run the offline upstream alone",
     "generate-json-schema": "write the JSON Schema of the protocol",

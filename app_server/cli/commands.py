@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from app_server.cli.argv import Subcommand
 
@@ -13,14 +14,80 @@ def run(command: Subcommand) -> int:
     return _COMMANDS[command.name](command)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Repeats what it does not understand without what looks like a credential."""
+
+    def error(self, message: str) -> NoReturn:
+        from app_server.redaction import redact  # noqa: PLC0415 - only a failure needs it
+
+        super().error(redact(message))
+
+
 def _parser(command: Subcommand, description: str) -> argparse.ArgumentParser:
-    return argparse.ArgumentParser(prog=f"app-server {command.name}", description=description)
+    return _Parser(prog=f"app-server {command.name}", description=description, allow_abbrev=False)
+
+
+def _login(command: Subcommand) -> int:
+    parser = _parser(command, "Log in with a ChatGPT account through a browser, or with an API key.")
+    parser.add_argument("action", nargs="?", choices=("status",), help="tell who is logged in, and change nothing")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "--device-auth",
+        dest="how",
+        action="store_const",
+        const="device",
+        help="with a one-time code that is entered in a browser on any machine",
+    )
+    how.add_argument(
+        "--with-api-key", dest="how", action="store_const", const="key", help="with an API key from standard input"
+    )
+    how.add_argument(
+        "--paste",
+        dest="how",
+        action="store_const",
+        const="paste",
+        help="through a browser on another machine, by pasting the address that it ends on",
+    )
+    parser.add_argument("--no-open", action="store_true", help="print the address and open no browser")
+    parser.add_argument(
+        "--take-port",
+        action="store_true",
+        help="end a login server of yours that is left over and holds the port for the callback",
+    )
+    parser.set_defaults(how="browser")
+    arguments = parser.parse_args(command.arguments)
+    if arguments.action == "status":
+        if arguments.how != "browser" or arguments.no_open or arguments.take_port:
+            parser.error("status takes no options")
+        from app_server.cli.account import run_status  # noqa: PLC0415 - each subcommand imports its own
+
+        return run_status(command.overrides)
+    from app_server.cli.login import run  # noqa: PLC0415
+
+    return run(command.overrides, arguments.how, open_url=not arguments.no_open, take_port=arguments.take_port)
+
+
+def _logout(command: Subcommand) -> int:
+    _parser(command, "Log out: nothing is stored afterwards, and tokens are revoked.").parse_args(command.arguments)
+    from app_server.cli.account import run_logout  # noqa: PLC0415
+
+    return run_logout(command.overrides)
+
+
+def _doctor(command: Subcommand) -> int:
+    parser = _parser(command, "Look for what stands in the way of a login; nothing is changed.")
+    parser.add_argument("--json", action="store_true", help="write one JSON object")
+    parser.add_argument("--offline", action="store_true", help="do not ask whether the issuer and the backend answer")
+    arguments = parser.parse_args(command.arguments)
+    from app_server.cli.doctor import run  # noqa: PLC0415
+
+    return run(command.overrides, json=arguments.json, check_upstream=not arguments.offline)
 
 
 def _demo(command: Subcommand) -> int:
     parser = _parser(command, "See a parent application, this server and a fake upstream talk, offline.")
     parser.parse_args(command.arguments)
-    from app_server.cli.demo import run  # noqa: PLC0415 - each subcommand imports its own
+    from app_server.cli.demo import run  # noqa: PLC0415
 
     return run()
 
@@ -68,6 +135,9 @@ def _port(text: str) -> int:
 
 
 _COMMANDS: dict[str, Callable[[Subcommand], int]] = {
+    "login": _login,
+    "logout": _logout,
+    "doctor": _doctor,
     "demo": _demo,
     "fake-openai": _fake_openai,
     "generate-json-schema": _generate_json_schema,

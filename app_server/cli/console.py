@@ -3,6 +3,7 @@
 What is said goes to standard output, what is wrong to standard error. Nothing here knows what it is about.
 """
 
+import contextlib
 import os
 import sys
 from typing import Final, Literal, TextIO
@@ -18,10 +19,13 @@ _CLEAR: Final = "\r\x1b[K"
 class Console:
     """Speaks to a person.
 
-    :param stdin: a descriptor, because a reader that is left behind must hold no lock of Python's streams.
+    :param stdin: a descriptor, because a reader that is left behind must hold no lock of Python's streams; by default
+        that of standard input, where there is one.
     """
 
-    def __init__(self, stdin: int = 0, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
+    def __init__(self, stdin: int | None = None, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
+        if stdin is None:
+            stdin = -1 if sys.stdin is None else 0
         self._stdin = stdin
         self._stdout = stdout or sys.stdout
         self._stderr = stderr or sys.stderr
@@ -38,6 +42,10 @@ class Console:
         """Tell something, on a line of its own."""
         self.close_line()
         self._write(self._stdout, f"{printable(text)}\n")
+
+    def write(self, line: bytes) -> None:
+        """Write a line for programs, as it is."""
+        self._write(self._stdout, f"{line.decode(errors='replace')}\n")
 
     def begin(self, text: str) -> None:
         """Begin a line that :meth:`end` completes."""
@@ -105,12 +113,13 @@ class Console:
 
     def _write(self, stream: TextIO, text: str) -> None:
         try:
-            encoding = stream.encoding or "ascii"
+            encoding = stream.encoding or "utf-8"
             stream.write(text.encode(encoding, "replace").decode(encoding))
             stream.flush()
         except OSError:
-            # Whoever listened has gone, as ``head`` does; what is under way goes on.
-            return
+            # Whoever listened has gone, as ``head`` does; what is under way goes on, and the end has nothing to flush.
+            with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - not a path of ours
+                os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def printable(text: str) -> str:

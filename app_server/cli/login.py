@@ -92,7 +92,8 @@ async def _with_key(server: OwnServer, key: SecretStr) -> int:
 
 async def _with_browser(server: OwnServer, *, paste: bool, opens: bool, take_port: bool) -> int:
     console = server.console
-    await prepare_ports(server.settings.login_callback_ports, console, take=take_port)
+    if server.settings.forced_login_method != "api":  # else the server refuses, and no port is of any use
+        await prepare_ports(server.settings.login_callback_ports, console, take=take_port)
     started = await _start(server, LoginAccountParams(ChatgptLogin(type="chatgpt")), ChatgptLoginStarted)
     opens = opens and can_open()
     if opens:
@@ -119,8 +120,6 @@ async def _with_browser(server: OwnServer, *, paste: bool, opens: bool, take_por
                 server, started.login_id, browser.LOGIN_TIMEOUT, "waiting for the browser", quietly=paste
             )
         tasks.cancel_scope.cancel()
-    if scope.cancelled_caught:
-        await _cancel(server, started.login_id)
     await anyio.sleep(FAREWELL)
     return outcome
 
@@ -166,7 +165,7 @@ async def _wait(server: OwnServer, login_id: str, timeout: float, what: str, *, 
     if not completed.success:
         console.fail(completed.error or "the login has failed")
         if await _auth_method(server) == "chatgpt":
-            console.say("What was logged in with before, or has been saved, stays: see app-server login status")
+            console.say("A stored login is in place all the same; see app-server login status")
         return 1
     console.say(f"Logged in{await _as_whom(server)}.")
     return 0
@@ -181,8 +180,11 @@ async def _count_down(console: Console, what: str, deadline: float) -> None:
 
 async def _cancel(server: OwnServer, login_id: str) -> None:
     with anyio.move_on_after(CANCEL_TIMEOUT, shield=True):
-        await server.client.request(LOGIN_CANCEL, CancelLoginAccountParams(login_id=login_id))
-        server.console.say("Cancelled; nothing has changed.")
+        answer = await server.client.request(LOGIN_CANCEL, CancelLoginAccountParams(login_id=login_id))
+        if answer.status == "canceled":
+            server.console.say("Cancelled; nothing has changed.")
+        else:
+            server.console.say("The login had ended already; see app-server login status")
 
 
 async def _take_pasted(server: OwnServer, login_id: str, waiting: anyio.CancelScope) -> None:
@@ -221,24 +223,31 @@ async def _auth_method(server: OwnServer) -> str | None:
     return (await server.client.request(GET_AUTH_STATUS, GetAuthStatusParams())).auth_method
 
 
-def _read_key() -> SecretStr:
-    """The API key: from a terminal without showing it, else the whole of standard input.
+def key_from(text: str) -> SecretStr:
+    """The API key in what somebody has typed, or a script has written, without the space around it.
 
     :raises NoKey: there is none.
     """
-    if sys.stdin.isatty():
-        try:
-            text = getpass.getpass("API key: ")
-        except EOFError:
-            text = ""
-    else:
-        text = _read_all().decode(errors="replace")
     key = text.strip()
     if not key:
         raise NoKey("there is no API key on standard input")
     if not key.isascii() or not key.isprintable() or " " in key:
         raise NoKey("what is on standard input is no API key")
     return SecretStr(key)
+
+
+def _read_key() -> SecretStr:
+    """From a terminal without showing it, else the whole of standard input; raises NoKey."""
+    if sys.stdin is None:
+        text = ""
+    elif sys.stdin.isatty():
+        try:
+            text = getpass.getpass("API key: ")
+        except EOFError:
+            text = ""
+    else:
+        text = _read_all().decode(errors="replace")
+    return key_from(text)
 
 
 def _read_all() -> bytes:

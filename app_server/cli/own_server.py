@@ -5,17 +5,20 @@ announcing and revoking exist once.
 import contextlib
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import anyio
 
 from app_server.cli.console import Console
 from app_server.client import Client, ServerError, ServerGone, in_process
 from app_server.config import ConfigWarning, Settings, load_settings
-from app_server.logs import configure_logging
+from app_server.logs import LEVEL_VARIABLE, configure_logging
+from app_server.pending import InvalidAnswer
 from app_server.version import __version__
 from protocol.account import LOGIN_COMPLETED, AccountLoginCompletedNotification
 from protocol.lifecycle import CONFIG_WARNING
+
+E = TypeVar("E", bound=BaseException)
 
 INTERRUPTED: Final = 130
 """Exit status after Ctrl-C: 128 and the number of the signal, as shells have it."""
@@ -65,9 +68,18 @@ def run_with_server(overrides: Sequence[str], console: Console, work: Work) -> i
 
     :param overrides: the ``key=value`` of ``-c``.
     """
-    configure_logging(os.environ)
-    settings, warnings = load_settings(overrides, os.environ)
+    settings, warnings = prepare(overrides)
     return run(_with_server, settings, warnings, console, work)
+
+
+def prepare(overrides: Sequence[str]) -> tuple[Settings, list[ConfigWarning]]:
+    """The configuration and what is wrong with it. The log keeps to errors unless the environment wants more of it:
+    what people have to know they are told.
+
+    :param overrides: the ``key=value`` of ``-c``.
+    """
+    configure_logging({LEVEL_VARIABLE: "error", **os.environ})
+    return load_settings(overrides, os.environ)
 
 
 def run(command: Callable[..., Awaitable[int]], *arguments: object) -> int:
@@ -79,16 +91,27 @@ def run(command: Callable[..., Awaitable[int]], *arguments: object) -> int:
 
 
 async def _with_server(settings: Settings, warnings: Sequence[ConfigWarning], console: Console, work: Work) -> int:
+    status = 1
     async with in_process(settings, warnings=warnings) as client:
+        server = OwnServer(client, settings, console)
         try:
             await client.initialize("app-server", __version__)
-            server = OwnServer(client, settings, console)
-            try:
-                return await work(server)
-            finally:
-                await server.show_warnings()
-        except ServerError as error:
-            console.fail(error.message)
-        except (ServerGone, TimeoutError) as error:
-            console.fail(str(error))
-    return 1
+            status = await work(server)
+        except* ServerError as group:
+            for error in leaves(group):
+                console.fail(error.message)
+        except* (ServerGone, TimeoutError, InvalidAnswer) as failures:
+            for failure in leaves(failures):
+                console.fail(str(failure))
+        finally:
+            await server.show_warnings()
+    return status
+
+
+def leaves(group: BaseExceptionGroup[E]) -> list[E]:
+    """The exceptions of a group and of the groups in it."""
+    return [
+        leaf
+        for error in group.exceptions
+        for leaf in (leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    ]

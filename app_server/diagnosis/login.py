@@ -57,7 +57,7 @@ async def login_state(settings: Settings, store: Store, auth: AuthManager | None
 
     credential = (_of_environment(settings) if auth is None else auth.in_force) or allowed
     source: Source = "store"
-    if isinstance(credential, ExternalTokens):
+    if isinstance(credential, ExternalTokens) and credential != stored:
         source = "client"
     elif isinstance(credential, PersonalAccessToken) and credential.token == settings.access_token:
         source = "environment"

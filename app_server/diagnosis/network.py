@@ -19,6 +19,8 @@ from protocol.diagnosis import DiagnosisFinding, FindingStatus
 UPSTREAM_TIMEOUT: Final = 5.0
 """Seconds for an upstream to answer anything at all."""
 
+_UNREADABLE: Final = "a URL that cannot be read"
+
 _CA_VARIABLES: Final = ("CODEX_CA_CERTIFICATE", "SSL_CERT_FILE")
 """The first that is set counts."""
 
@@ -67,25 +69,28 @@ async def examine_proxy(environ: Mapping[str, str]) -> list[DiagnosisFinding]:
     return [
         DiagnosisFinding(
             name="proxy",
-            status="ok",
+            status="warning" if any(_UNREADABLE in text for text in described) else "ok",
             summary=f"Requests go through a proxy; {'; '.join(described)}.",
             details=f"Except for: {exceptions} ({_variable('no', environ)})" if exceptions else None,
         )
     ]
 
 
-async def examine_upstream(client: HttpClient, name: str, url: str, *, needed: bool) -> list[DiagnosisFinding]:
+async def examine_upstream(
+    client: HttpClient, name: str, url: str, *, needed: bool, timeout: float = UPSTREAM_TIMEOUT
+) -> list[DiagnosisFinding]:
     """Whether an upstream answers; what it answers does not matter much.
 
     :param name: of the finding.
     :param needed: whether a login needs it.
+    :param timeout: seconds that it has.
     """
     unreachable: FindingStatus = "error" if needed else "warning"
     begun = time.monotonic()
     try:
-        answer = await client.send("HEAD", url, timeout=UPSTREAM_TIMEOUT)
+        answer = await client.send("HEAD", url, timeout=timeout)
     except UpstreamUnreachable as error:
-        reason = f"It was silent for {UPSTREAM_TIMEOUT:g} s." if error.timed_out else _NO_CONNECTION
+        reason = f"It was silent for {timeout:g} s." if error.timed_out else _NO_CONNECTION
         return [_upstream(name, unreachable, f"{url} does not answer.", reason)]
     except (ValueError, ImportError) as error:
         # The client cannot even be built: a proxy's URL makes no sense, or its kind needs a package.
@@ -120,11 +125,11 @@ def _without_credentials(url: str) -> str:
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         if not parts.hostname or ("@" in url and "@" not in parts.netloc):
-            return "a URL that cannot be read"
+            return _UNREADABLE
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         shown = f"{parts.scheme}://{host}{'' if parts.port is None else f':{parts.port}'}"
     except ValueError:
-        return "a URL that cannot be read"
+        return _UNREADABLE
     return f"{shown}, with credentials" if "@" in parts.netloc else shown
 
 

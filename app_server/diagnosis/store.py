@@ -87,7 +87,7 @@ def _examine_home(home: Path) -> Iterator[DiagnosisFinding]:
         return
     if not os.access(home, os.W_OK | os.X_OK):
         yield _finding("error", f"{home} is not writable for this user.", f"It has {_permissions(status)}.")
-    if os.name == "posix" and status.st_mode & _OTHERS_WRITE:
+    if sys.platform != "win32" and status.st_mode & _OTHERS_WRITE:
         yield _finding(
             "warning",
             f"Other users can change files in {home}.",
@@ -130,7 +130,7 @@ def _examine_file(home: Path) -> Iterator[DiagnosisFinding]:
 
 
 def _problems(path: Path, status: os.stat_result) -> Iterator[DiagnosisFinding]:
-    if os.name != "posix":
+    if sys.platform == "win32":
         return
     if status.st_uid != os.geteuid():
         yield _finding("warning", f"{path} belongs to user {status.st_uid} and not to this one.")

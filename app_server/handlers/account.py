@@ -64,19 +64,19 @@ class AccountHandlers:
 
     async def read(self, params: GetAccountParams) -> Reply[GetAccountResponse] | Deferred[GetAccountResponse]:
         """``account/read``. What has to wait for an upstream does not hold up the requests behind this one."""
-        credential = await self._accounts.auth.current()
-        if params.refresh_token and isinstance(credential, ManagedTokens):
+        if params.refresh_token and isinstance(self._accounts.auth.in_force, ManagedTokens):
             return Deferred(self._refresh_and_read)
+        await self._accounts.auth.current()
         return self._read(self._accounts.auth.usable)
 
     async def auth_status(
         self, params: GetAuthStatusParams
     ) -> Reply[GetAuthStatusResponse] | Deferred[GetAuthStatusResponse]:
         """``getAuthStatus``, the older question."""
-        credential = await self._accounts.auth.current()
         include_token = bool(params.include_token)
-        if params.refresh_token and isinstance(credential, ManagedTokens):
+        if params.refresh_token and isinstance(self._accounts.auth.in_force, ManagedTokens):
             return Deferred(lambda: self._refresh_and_tell(include_token))
+        await self._accounts.auth.current()
         return self._auth_status(include_token)
 
     async def log_in(self, params: LoginAccountParams) -> Reply[LoginAccountResponse] | Deferred[LoginAccountResponse]:

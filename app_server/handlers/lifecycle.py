@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from app_server.outgoing import Outgoing
 from app_server.router import Reply
 from app_server.session import Session
-from app_server.user_agent import is_header_value, platform_family, platform_os, user_agent
+from app_server.user_agent import is_header_value, platform_family, platform_os
 from protocol.errors import InvalidRequest
 from protocol.lifecycle import (
     CONFIG_WARNING,
@@ -43,14 +43,12 @@ class LifecycleHandlers:
         if not is_header_value(client.name):
             raise InvalidRequest(f"Invalid clientInfo.name: '{client.name}'. Must be a valid HTTP header value.")
         capabilities = params.capabilities
-        self._session.initialized = True
-        self._session.client_name = client.name
-        self._session.client_version = client.version
-        self._session.experimental_api = capabilities is not None and capabilities.experimental_api
+        experimental_api = capabilities is not None and capabilities.experimental_api
+        self._session.begin(client.name, client.version, experimental_api=experimental_api)
         if capabilities is not None and capabilities.opt_out_notification_methods:
             self._outgoing.mute(frozenset(capabilities.opt_out_notification_methods))
         response = InitializeResponse(
-            user_agent=user_agent(client.name, client.version),
+            user_agent=self._session.user_agent,
             codex_home=self._codex_home,
             platform_family=platform_family(),
             platform_os=platform_os(),

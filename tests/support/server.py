@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import anyio
-from anyio.abc import ByteReceiveStream, ByteSendStream, Process, UNIXSocketStream
+from anyio.abc import AsyncResource, ByteReceiveStream, ByteSendStream, ByteStream, Process, UNIXSocketStream
 
 DEADLINE = 20.0
 """Seconds for any one thing to happen; far more than it takes."""
@@ -31,27 +32,45 @@ INITIALIZE = {"clientInfo": {"name": "test", "version": "1.0"}, "capabilities": 
 Json = dict[str, Any]
 
 
+class PipeReader(ByteReceiveStream):
+    """Our end of a server's stdout. What is not asked for stays in the pipe, and to close it closes the pipe; the
+    streams of ``anyio.Process`` do neither.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    async def receive(self, max_bytes: int = PIPE_CAPACITY) -> bytes:
+        if self._fd < 0:
+            raise anyio.ClosedResourceError
+        await anyio.wait_readable(self._fd)
+        chunk = os.read(self._fd, max_bytes)
+        if not chunk:
+            raise anyio.EndOfStream
+        return chunk
+
+    async def aclose(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
 class ServerProcess:
     """A server under test. Messages are read in order; those that are not asked for yet are kept.
 
-    :param streams: where it is spoken to and heard, if not through pipes of the process.
+    :param streams: where it is spoken to and heard.
     """
 
     def __init__(
-        self,
-        process: Process,
-        home: Path,
-        log: Path,
-        streams: tuple[ByteSendStream, ByteReceiveStream] | None = None,
+        self, process: Process, home: Path, log: Path, streams: tuple[ByteSendStream, ByteReceiveStream]
     ) -> None:
-        assert streams is not None or (process.stdin is not None and process.stdout is not None)
         self.process = process
         self.home = home
         self.log = log
-        self._input: ByteSendStream = streams[0] if streams else process.stdin  # type: ignore[assignment]
-        self._output: ByteReceiveStream = streams[1] if streams else process.stdout  # type: ignore[assignment]
+        self._input, self._output = streams
         self.messages: list[Json] = []
         self._buffer = b""
+        self._lines: deque[bytes] = deque()
         self._next_id = 1000
 
     # Saying
@@ -66,6 +85,13 @@ class ServerProcess:
         """What a parent does that has nothing more to say."""
         await self._input.aclose()
 
+    async def end_input(self) -> None:
+        """As ``close_input``; on a socket that is for both directions it closes only this one."""
+        if isinstance(self._input, ByteStream):
+            await self._input.send_eof()
+        else:
+            await self._input.aclose()
+
     async def close_output(self) -> None:
         """What a parent does that will not read any more."""
         await self._output.aclose()
@@ -75,10 +101,13 @@ class ServerProcess:
     async def line(self) -> bytes:
         """The next line, raw; fails when the output ends or the deadline passes."""
         with anyio.fail_after(DEADLINE):
-            while b"\n" not in self._buffer:
-                self._buffer += await self._output.receive()
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        return line
+            while not self._lines:
+                self._keep(await self._output.receive())
+        return self._lines.popleft()
+
+    def _keep(self, chunk: bytes) -> None:
+        *lines, self._buffer = (self._buffer + chunk).split(b"\n")
+        self._lines.extend(lines)
 
     async def message(self) -> Json:
         """The next message that nobody has taken."""
@@ -115,8 +144,9 @@ class ServerProcess:
         """Everything up to the end of the output."""
         with anyio.fail_after(DEADLINE):
             async for chunk in self._output:
-                self._buffer += chunk
-        rest = [json.loads(line) for line in self._buffer.splitlines()]
+                self._keep(chunk)
+        rest = [json.loads(line) for line in [*self._lines, self._buffer] if line]
+        self._lines.clear()
         self._buffer = b""
         messages, self.messages = self.messages + rest, []
         return messages
@@ -179,21 +209,30 @@ async def running_server(
 ) -> AsyncIterator[ServerProcess]:
     """A server with this CODEX_HOME. Its stderr goes to a file beside the home, which a failing test can show."""
     log = home.with_name(f"{home.name}.stderr")
-    with log.open("ab") as stderr:
-        process = await anyio.open_process(
-            [*command, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            env=environment(home, env),
-        )
-    server = ServerProcess(process, home, log)
+    reader, writer = os.pipe()
+    output = PipeReader(reader)
+    try:
+        with log.open("ab") as stderr:
+            process = await anyio.open_process(
+                [*command, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=writer,
+                stderr=stderr,
+                env=environment(home, env),
+            )
+    except BaseException:
+        os.close(reader)
+        raise
+    finally:
+        os.close(writer)
+    assert process.stdin is not None
+    server = ServerProcess(process, home, log, (process.stdin, output))
     try:
         if initialize:
             await server.initialize()
         yield server
     finally:
-        await _end(process)
+        await _end(process, output)
 
 
 @asynccontextmanager
@@ -224,17 +263,16 @@ async def server_on_sockets(
     try:
         yield ServerProcess(process, home, log, (input_stream, output_stream))
     finally:
-        await _end(process)
-        with anyio.CancelScope(shield=True):
-            await input_stream.aclose()
-            await output_stream.aclose()
+        await _end(process, input_stream, output_stream)
 
 
-async def _end(process: Process) -> None:
+async def _end(process: Process, *streams: AsyncResource) -> None:
     with anyio.CancelScope(shield=True):
         if process.returncode is None:
             process.kill()
         await process.aclose()
+        for stream in streams:
+            await stream.aclose()
 
 
 @dataclass(frozen=True, slots=True)

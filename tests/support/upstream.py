@@ -9,9 +9,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import anyio
+
+from app_server.fake_openai.recorder import RecordedRequest
 from app_server.fake_openai.server import FakeOpenAI
 from app_server.fake_openai.tokens import TokenSet
-from tests.support.server import Json, ServerProcess, running_server
+from tests.support.server import DEADLINE, Json, ServerProcess, running_server
 
 LOGIN = "account/login/start"
 LIMITS = "account/rateLimits/read"
@@ -27,6 +30,14 @@ NO_STATUS: Json = {"authMethod": None, "authToken": None, "requiresOpenaiAuth": 
 
 SUCCEEDED: Json = {"loginId": None, "success": True, "error": None, "onboardingEntrypoint": None}
 """The params of ``account/login/completed`` for a login without an id that went well."""
+
+
+PROVIDER = (
+    'model_provider="mine"',
+    'model_providers.mine.name="Mine"',
+    'model_providers.mine.base_url="http://127.0.0.1:9/v1"',
+)
+"""Overrides for a model provider that has nothing to do with OpenAI's login."""
 
 
 class Start(Protocol):
@@ -55,6 +66,11 @@ async def server_with(
     environment = {"NO_PROXY": "127.0.0.1", **fake.environment(), **(env or {})}
     async with running_server(home, *arguments, env=environment, initialize=initialize, **options) as server:
         yield server
+
+
+async def asked(fake: FakeOpenAI, route: str, count: int = 1) -> list[RecordedRequest]:
+    """Wait until the fake has been asked this so many times."""
+    return await fake.requests.wait_for(route, count=count, timeout=DEADLINE)
 
 
 # Tokens that the parent owns
@@ -86,6 +102,13 @@ async def token_in_force(server: ServerProcess) -> str | None:
     """The token that requests go out with now."""
     status = await server.result("getAuthStatus", {"includeToken": True})
     return status["authToken"]  # type: ignore[no-any-return]
+
+
+async def token_comes_into_force(server: ServerProcess, token: str | None) -> None:
+    """Wait until the server has noticed what another program has stored."""
+    with anyio.fail_after(DEADLINE):
+        while await token_in_force(server) != token:  # noqa: ASYNC110 - no event tells of it
+            await anyio.sleep(0.01)
 
 
 # Stored logins
@@ -126,9 +149,9 @@ def files(home: Path, pattern: str = "**/*") -> list[Path]:
 
 
 def clear_home(home: Path) -> None:
-    """Remove every file in a home but the locks, which are never removed."""
-    for path in home.iterdir() if home.exists() else ():
-        if not path.name.endswith(".lock"):
+    """Remove whatever has to do with a login, but for the locks, which are never removed."""
+    for path in (*home.glob("auth.json*"), *home.glob(".auth-*")):
+        if path.suffix != ".lock":
             path.unlink()
 
 

@@ -21,7 +21,7 @@ from protocol.account import (
 )
 from protocol.errors import InternalError, InvalidRequest
 from protocol.json_codec import loads
-from protocol.jsonrpc import ErrorObject, Response
+from protocol.jsonrpc import ErrorObject, Response, encode_error
 from protocol.lifecycle import CONFIG_WARNING, ConfigWarningNotification
 from protocol.method import Empty
 
@@ -151,6 +151,21 @@ async def test_what_is_said_while_writing_is_written_next(client: Client, outgoi
             await outgoing.flush()
             assert [message["id"] for message in client.messages] == [0, 1, 2]
             tasks.cancel_scope.cancel()
+
+
+async def test_what_is_said_after_a_silence_is_written_at_once(client: Client, outgoing: Outgoing) -> None:
+    with anyio.fail_after(DEADLINE):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(outgoing.run)
+            for number in range(3):
+                await anyio.wait_all_tasks_blocked()
+                outgoing.respond(number, Empty())
+                outgoing.notify(ACCOUNT_UPDATED, UPDATED)
+                await outgoing.flush()
+                assert client.writes == number + 1
+            tasks.cancel_scope.cancel()
+
+    assert len(client.messages) == 6
 
 
 async def test_nothing_is_written_while_nothing_is_said(client: Client, outgoing: Outgoing) -> None:
@@ -314,10 +329,16 @@ def fill(outgoing: Outgoing, size: int) -> int:
     return answers
 
 
-async def test_there_is_room_up_to_the_high_water_mark(outgoing: Outgoing) -> None:
-    fill(outgoing, HIGH_WATER - 100)
+async def test_there_is_room_up_to_the_high_water_mark_and_no_further(outgoing: Outgoing) -> None:
+    padding = "x" * (HIGH_WATER - len(encode_error(1, InvalidRequest(""))))
+    outgoing.fail(1, InvalidRequest(padding))
     with anyio.fail_after(DEADLINE):
         await outgoing.room()
+    outgoing.respond(1, Empty())
+    with anyio.move_on_after(0) as waited:
+        await outgoing.room()
+
+    assert waited.cancelled_caught
 
 
 async def test_producers_wait_while_the_client_does_not_read(client: Client, outgoing: Outgoing) -> None:
@@ -340,9 +361,19 @@ async def test_producers_wait_while_the_client_does_not_read(client: Client, out
             client.reading.set()
             await outgoing.flush()
             await anyio.wait_all_tasks_blocked()
+            assert released == 5
+
+            client.stall()
+            answers += fill(outgoing, HIGH_WATER)
+            tasks.start_soon(produce)
+            await anyio.wait_all_tasks_blocked()
+            assert released == 5
+            client.reading.set()
+            await outgoing.flush()
+            await anyio.wait_all_tasks_blocked()
             tasks.cancel_scope.cancel()
 
-    assert released == 5
+    assert released == 6
     assert len(client.messages) == answers
 
 
@@ -381,7 +412,10 @@ async def test_closing_releases_all_who_wait_and_nothing_more_is_kept(client: Cl
         fill(outgoing, HIGH_WATER * 2)
         await outgoing.room()
         await outgoing.flush()
-    await write(outgoing)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(outgoing.run)
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
 
     assert isinstance(asking.outcomes[0], ConnectionClosed)
     assert client.written == b""

@@ -98,7 +98,7 @@ async def test_closing_fails_all_that_wait_and_all_that_come_later() -> None:
             pending.close()
 
     assert len(failures) == 3
-    with pytest.raises(ConnectionClosed), pending.open():
+    with pytest.raises(ConnectionClosed, match="the connection is closed"), pending.open():
         pass
     pending.close()
 

@@ -11,7 +11,9 @@ import anyio
 import pytest
 from pydantic import SecretStr
 
+from app_server.auth.auto_store import AutoStore
 from app_server.auth.credentials import ApiKey, Credential, PersonalAccessToken
+from app_server.auth.keyring_store import KeyringStore
 from app_server.auth.store import (
     EphemeralStore,
     FileStore,
@@ -21,13 +23,29 @@ from app_server.auth.store import (
     open_store,
 )
 from tests.unit.auth.conftest import Hold
+from tests.unit.auth.keyring_support import FakeKeyring
 from tests.unit.auth.samples import ACCESS_TOKEN, ID_TOKEN, managed_tokens
 
 DEADLINE = 20.0
 KEY = ApiKey(SecretStr("key-1"))
 OTHER_KEY = ApiKey(SecretStr("key-2"))
 
-EVERY_STORE = pytest.mark.parametrize("kind", ["file", "ephemeral"])
+EVERY_STORE = pytest.mark.parametrize("kind", ["file", "ephemeral", "keyring", "auto", "auto without a keyring"])
+
+
+def store_of(kind: str, home: Path) -> Store:
+    """A store of each kind; a keyring is one in memory."""
+    keyring = FakeKeyring()
+    match kind:
+        case "keyring":
+            return KeyringStore(home, backend=keyring.found)
+        case "auto":
+            return AutoStore(home, lambda _summary, _details: None, backend=keyring.found)
+        case "auto without a keyring":
+            keyring.gone = "there is none"
+            return AutoStore(home, lambda _summary, _details: None, backend=keyring.found)
+        case _:
+            return open_store(kind, home)
 
 
 def mode(path: Path) -> int:
@@ -60,7 +78,7 @@ def temporary_files(directory: Path) -> list[str]:
 @EVERY_STORE
 @pytest.mark.parametrize("credential", [KEY, managed_tokens(), PersonalAccessToken(SecretStr("at-1"))], ids=type)
 async def test_a_login_is_kept_until_it_is_deleted(home: Path, kind: str, credential: Credential) -> None:
-    store = open_store(kind, home)
+    store = store_of(kind, home)
     assert await store.load() is None
     await store.save(credential)
     assert await store.load() == credential
@@ -71,7 +89,7 @@ async def test_a_login_is_kept_until_it_is_deleted(home: Path, kind: str, creden
 
 @EVERY_STORE
 async def test_a_login_takes_the_place_of_another(home: Path, kind: str) -> None:
-    store = open_store(kind, home)
+    store = store_of(kind, home)
     await store.save(managed_tokens())
     await store.save(KEY)
     assert await store.load() == KEY
@@ -79,7 +97,7 @@ async def test_a_login_takes_the_place_of_another(home: Path, kind: str) -> None
 
 @EVERY_STORE
 async def test_nobody_saves_between_the_steps_of_exclusive_work(home: Path, kind: str) -> None:
-    store = open_store(kind, home)
+    store = store_of(kind, home)
     steps: list[str] = []
 
     async def log_in_elsewhere() -> None:
@@ -102,7 +120,7 @@ async def test_nobody_saves_between_the_steps_of_exclusive_work(home: Path, kind
 
 @EVERY_STORE
 async def test_whoever_waits_too_long_for_exclusive_work_is_told(home: Path, kind: str) -> None:
-    store = open_store(kind, home)
+    store = store_of(kind, home)
     with anyio.fail_after(DEADLINE):
         async with store.exclusive(DEADLINE):
             with pytest.raises(LockTimeout):
@@ -114,7 +132,7 @@ async def test_whoever_waits_too_long_for_exclusive_work_is_told(home: Path, kin
 
 @EVERY_STORE
 async def test_exclusive_work_that_fails_lets_the_next_one_in(home: Path, kind: str) -> None:
-    store = open_store(kind, home)
+    store = store_of(kind, home)
     with pytest.raises(ZeroDivisionError):
         async with store.exclusive(DEADLINE):
             raise ZeroDivisionError
@@ -134,18 +152,18 @@ async def test_the_ephemeral_store_touches_no_file(home: Path) -> None:
     assert (home / "auth.json").read_text() == '{"OPENAI_API_KEY":"somebody else"}'
 
 
-@pytest.mark.parametrize(
-    ("kind", "message"),
-    [
-        ("keyring", 'cli_auth_credentials_store = "keyring" is not available yet: use "file" or "ephemeral"'),
-        ("auto", 'cli_auth_credentials_store = "auto" is not available yet: use "file" or "ephemeral"'),
-        ("nonsense", 'cli_auth_credentials_store = "nonsense" is not known'),
-    ],
-)
-def test_a_store_that_is_not_there_is_said_to_be_unavailable(home: Path, kind: str, message: str) -> None:
+def test_a_store_that_is_not_there_is_said_to_be_unavailable(home: Path) -> None:
     with pytest.raises(StoreUnavailable) as caught:
-        open_store(kind, home)
-    assert str(caught.value) == message
+        open_store("nonsense", home)
+    assert str(caught.value) == 'cli_auth_credentials_store = "nonsense" is not known'
+
+
+@pytest.mark.parametrize(("kind", "store"), [("keyring", KeyringStore), ("auto", AutoStore)])
+def test_opening_a_store_that_uses_a_keyring_touches_nothing(home: Path, kind: str, store: type[Store]) -> None:
+    opened = open_store(kind, home)
+    assert isinstance(opened, store)
+    opened.fingerprint()
+    assert names(home) == []
 
 
 # The file

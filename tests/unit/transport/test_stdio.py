@@ -318,7 +318,7 @@ async def test_one_socket_can_be_both_streams(descriptors: Descriptors) -> None:
 
     with anyio.fail_after(DEADLINE):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(transport.wait_closed)
+            tasks.start_soon(fails_if_it_returns, transport.wait_closed)
             tasks.start_soon(transport.send, data)
             await anyio.wait_all_tasks_blocked()
             far.send(b"one\ntwo\n")
@@ -326,6 +326,7 @@ async def test_one_socket_can_be_both_streams(descriptors: Descriptors) -> None:
             assert await read_all(far.fileno(), MANY) == data
             far.close()
             assert await transport.receive() is None
+            await anyio.wait_all_tasks_blocked()
             tasks.cancel_scope.cancel()
     await transport.aclose()
 

@@ -12,7 +12,7 @@ import pytest
 
 from app_server.fake_openai.server import FakeOpenAI
 from tests.support.server import ServerProcess
-from tests.support.upstream import Start, clear_home, server_with
+from tests.support.upstream import Start, asked, clear_home, server_with
 
 
 @pytest.fixture(scope="session")
@@ -63,10 +63,11 @@ async def running_server(
 @pytest.fixture
 async def server(running_server: ServerProcess, fake: FakeOpenAI) -> ServerProcess:
     """The server of the module: nobody is logged in, its home is empty, and nothing is left to be read."""
-    # In this order: a stored login that is simply gone is not revoked, which would go on in the background.
-    clear_home(running_server.home)
-    await running_server.barrier()
+    status = await running_server.result("getAuthStatus", {})
     await running_server.result("account/logout")
+    if status["authMethod"] == "chatgpt":
+        await asked(fake, "revoke")
+    clear_home(running_server.home)
     await running_server.barrier()
     fake.requests.clear()
     return running_server

@@ -7,6 +7,7 @@ from tests.support.server import Json, ServerProcess
 from tests.support.upstream import (
     LOGIN,
     NOBODY,
+    PROVIDER,
     REFRESH,
     Start,
     log_in_with_tokens,
@@ -69,9 +70,8 @@ async def test_the_workspace_routing_needs_no_experimental_api(fake: FakeOpenAI,
 
 async def test_a_provider_without_openai_login_has_no_account(fake: FakeOpenAI, home: Path, start: Start) -> None:
     store(home, {"auth_mode": "apikey", "OPENAI_API_KEY": "sk-test"})
-    provider = ('model_provider="mine"', 'model_providers.mine.base_url="http://127.0.0.1:9/v1"')
 
-    async with start(*provider) as server:
+    async with start(*PROVIDER) as server:
         nobody = {**NOBODY, "requiresOpenaiAuth": False}
         assert await server.result("account/read", {}) == nobody
 
@@ -81,13 +81,8 @@ async def test_a_provider_without_openai_login_has_no_account(fake: FakeOpenAI, 
 
 async def test_a_provider_that_wants_the_openai_login_has_an_account(home: Path, start: Start) -> None:
     store(home, {"auth_mode": "apikey", "OPENAI_API_KEY": "sk-test"})
-    provider = (
-        'model_provider="mine"',
-        'model_providers.mine.base_url="http://127.0.0.1:9/v1"',
-        "model_providers.mine.requires_openai_auth=true",
-    )
 
-    async with start(*provider) as server:
+    async with start(*PROVIDER, "model_providers.mine.requires_openai_auth=true") as server:
         assert await server.result("account/read", {}) == {**NOBODY, "account": {"type": "apiKey"}}
 
 

@@ -11,6 +11,7 @@ from tests.support.upstream import (
     LOGIN,
     NO_STATUS,
     Start,
+    asked,
     completed,
     files,
     log_in_with_tokens,
@@ -112,7 +113,7 @@ async def test_a_key_in_the_place_of_a_chatgpt_login_has_its_tokens_revoked(
     async with start() as server:
         await server.result(LOGIN, KEY)
 
-        (revocation,) = await fake.requests.wait_for("revoke")
+        (revocation,) = await asked(fake, "revoke")
         assert revocation.fields()["token"] == tokens.refresh_token
         assert stored(home) == {"auth_mode": "apikey", "OPENAI_API_KEY": "sk-new"}
 

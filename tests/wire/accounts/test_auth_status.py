@@ -4,7 +4,7 @@ from pathlib import Path
 
 from app_server.fake_openai.server import FakeOpenAI
 from tests.support.server import Json, ServerProcess
-from tests.support.upstream import LOGIN, NO_STATUS, REFRESH, Start, log_in_with_tokens, managed_login, store
+from tests.support.upstream import LOGIN, NO_STATUS, PROVIDER, REFRESH, Start, log_in_with_tokens, managed_login, store
 
 WITH_TOKEN: Json = {"includeToken": True}
 
@@ -57,7 +57,7 @@ async def test_without_being_asked_for_no_token_is_handed_out(server: ServerProc
 async def test_a_provider_without_openai_login_has_no_status(home: Path, start: Start) -> None:
     store(home, {"auth_mode": "apikey", "OPENAI_API_KEY": "sk-test"})
 
-    async with start('model_provider="mine"', 'model_providers.mine.base_url="http://127.0.0.1:9/v1"') as server:
+    async with start(*PROVIDER) as server:
         assert await server.result("getAuthStatus", WITH_TOKEN) == {**NO_STATUS, "requiresOpenaiAuth": False}
 
 

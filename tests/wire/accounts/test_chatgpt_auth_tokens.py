@@ -13,6 +13,7 @@ from tests.support.upstream import (
     NOBODY,
     UPDATED,
     Start,
+    asked,
     completed,
     files,
     log_in_with_tokens,
@@ -44,7 +45,7 @@ async def test_the_answer_does_not_wait_for_the_workspace_but_the_announcement_d
 ) -> None:
     fake.fault("accounts_check", hang=True)
     await server.result(LOGIN, tokens_login(fake.mint()))
-    await fake.requests.wait_for("accounts_check")
+    await asked(fake, "accounts_check")
     assert await server.barrier() == []
 
     fake.release()
@@ -187,6 +188,8 @@ async def test_every_other_login_has_to_wait_until_they_are_gone(fake: FakeOpenA
         {"type": "chatgptDeviceCode"},
     ):
         assert await server.error(LOGIN, login) == {"code": -32600, "message": active}, login
+    no_login = {"loginId": "d94fd3d3-3a3c-4a13-b3b2-a4a35f6ae1b1"}
+    assert await server.result("account/login/cancel", no_login) == {"status": "notFound"}
     assert await server.barrier() == []
     assert await token_in_force(server) == tokens.access_token
     assert not (server.home / "auth.json").exists()
@@ -206,7 +209,7 @@ async def test_a_login_that_still_waits_for_its_workspace_fails_before_the_next_
 ) -> None:
     fake.fault("accounts_check", hang=True)
     await server.result(LOGIN, tokens_login(fake.mint()))
-    await fake.requests.wait_for("accounts_check")
+    await asked(fake, "accounts_check")
     tokens = fake.mint()
     await server.send({"id": 1, "method": LOGIN, "params": tokens_login(tokens)})
 

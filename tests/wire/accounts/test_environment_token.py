@@ -15,6 +15,7 @@ from tests.support.upstream import (
     SUCCEEDED,
     UPDATED,
     Start,
+    asked,
     log_in_with_tokens,
     managed_login,
     store,
@@ -103,21 +104,22 @@ async def test_a_token_that_is_refused_or_cannot_be_checked_logs_nobody_in(fake:
         (good, None, unreachable),
     ):
         if fault is not None:
-            fake.fault("whoami", **fault)
+            fake.fault("whoami", times=None, **fault)
         async with start(env={"CODEX_ACCESS_TOKEN": token, **elsewhere}) as server:
             assert await server.result("account/read", {}) == NOBODY, fault
             assert await server.result("getAuthStatus", {"includeToken": True}) == NO_STATUS, fault
+        fake.clear_faults()
 
 
 async def test_a_check_that_hangs_delays_neither_the_handshake_nor_the_rest_for_long(
     fake: FakeOpenAI, start: Start
 ) -> None:
     # In the reference initialize takes 10 s.
-    fake.fault("whoami", hang=True)
+    fake.fault("whoami", hang=True, times=None)
 
-    async with start("app_server.upstream_timeout=0.3", env={"CODEX_ACCESS_TOKEN": fake.mint_personal()}) as server:
-        await fake.requests.wait_for("whoami")
-        with anyio.fail_after(5):
+    async with start("app_server.upstream_timeout=0.7", env={"CODEX_ACCESS_TOKEN": fake.mint_personal()}) as server:
+        await asked(fake, "whoami")
+        with anyio.fail_after(8):
             assert await server.result("account/read", {}) == NOBODY
         await log_in_with_tokens(server, fake.mint())
 

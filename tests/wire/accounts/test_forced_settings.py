@@ -9,12 +9,10 @@ from tests.support.upstream import (
     LOGIN,
     NO_STATUS,
     NOBODY,
-    UPDATED,
     Start,
     log_in_with_tokens,
     managed_login,
     store,
-    stored,
     token_in_force,
     tokens_login,
 )
@@ -140,25 +138,6 @@ async def test_the_ephemeral_store_neither_reads_nor_touches_the_file(home: Path
     assert (file.read_bytes(), file.stat().st_mtime_ns) == before
     async with start('cli_auth_credentials_store="ephemeral"') as server:
         assert await server.result("account/read", {}) == NOBODY
-
-
-async def test_a_store_that_there_is_not_is_an_error_of_the_login_and_of_nothing_else(
-    fake: FakeOpenAI, home: Path, start: Start
-) -> None:
-    store(home, {"OPENAI_API_KEY": "sk-stored"})
-    for kind in ("keyring", "auto"):
-        async with start(f'cli_auth_credentials_store="{kind}"') as server:
-            error = await server.error(LOGIN, KEY)
-            assert error["code"] == -32603
-            assert error["message"].startswith("failed to save api key: ")
-            assert f'"{kind}"' in error["message"]
-            assert await server.barrier() == []
-            assert await server.result("account/read", {}) == NOBODY
-
-            await log_in_with_tokens(server, fake.mint())
-            assert await server.result("account/logout") == {}
-            assert await server.notification(UPDATED) == {"authMode": None, "planType": None}
-    assert stored(home) == {"OPENAI_API_KEY": "sk-stored"}
 
 
 async def test_keys_of_the_environment_log_nobody_in(start: Start) -> None:

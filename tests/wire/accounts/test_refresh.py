@@ -3,8 +3,6 @@ section 15, items 3, 4 and 19). What the parent answers that is no help is in ``
 
 from collections import Counter
 
-import anyio
-
 from app_server.fake_openai.server import FakeOpenAI
 from app_server.fake_openai.tokens import TokenSet
 from tests.support.server import Json, ServerProcess
@@ -15,6 +13,7 @@ from tests.support.upstream import (
     REFRESH,
     UPDATED,
     Start,
+    asked,
     completed,
     files,
     fresh,
@@ -27,6 +26,9 @@ from tests.support.upstream import (
 
 USAGE_ONLY: Json = {"excludeResetCreditDetails": True}
 """One call to the upstream for one request of the client."""
+
+LONG_WAIT = "app_server.external_refresh_timeout=60"
+"""Far more than a test waits for anything."""
 
 SIGNED_OUT = (
     "failed to fetch codex rate limits: Your access token could not be refreshed because you have since logged out or "
@@ -141,7 +143,7 @@ async def test_fifty_requests_with_one_expired_token_ask_once_and_all_succeed(
     old = await with_expired_token(fake, server)
     await ask(server, *range(50))
     request = await server.server_request(REFRESH)
-    await fake.requests.wait_for("usage", count=50)
+    await asked(fake, "usage", 50)
     new = fake.mint()
     await server.send({"id": request["id"], "result": fresh(new)})
 
@@ -151,6 +153,19 @@ async def test_fifty_requests_with_one_expired_token_ask_once_and_all_succeed(
     assert Counter(bearers(fake)) == {old.access_token: 50, new.access_token: 50}
 
 
+async def test_both_calls_of_one_request_wait_for_the_same_answer(fake: FakeOpenAI, server: ServerProcess) -> None:
+    await with_expired_token(fake, server)
+    await server.send({"id": 1, "method": LIMITS})
+    request = await server.server_request(REFRESH)
+    await asked(fake, "usage")
+    await asked(fake, "reset_credits")
+    await server.send({"id": request["id"], "result": fresh(fake.mint())})
+
+    assert (await server.answer(1))["result"]["rateLimitResetCredits"]["availableCount"] == 1
+    assert await server.barrier() == []
+    assert (len(fake.requests.of("usage")), len(fake.requests.of("reset_credits"))) == (2, 2)
+
+
 async def test_a_request_that_comes_while_the_parent_is_asked_waits_for_the_same_answer(
     fake: FakeOpenAI, server: ServerProcess
 ) -> None:
@@ -158,7 +173,7 @@ async def test_a_request_that_comes_while_the_parent_is_asked_waits_for_the_same
     await ask(server, 1)
     request = await server.server_request(REFRESH)
     await ask(server, 2)
-    await fake.requests.wait_for("usage", count=2)
+    await asked(fake, "usage", 2)
     await server.send({"id": request["id"], "result": fresh(fake.mint())})
 
     assert "result" in await server.answer(1)
@@ -170,7 +185,7 @@ async def test_a_401_on_a_token_that_has_been_replaced_asks_nobody(fake: FakeOpe
     old = await with_expired_token(fake, server)
     fake.fault("usage", token=old.access_token, hang=True, when="after")  # the 401 is on its way for a long time
     await ask(server, 1)
-    await fake.requests.wait_for("usage")
+    await asked(fake, "usage")
     new = fake.mint()
     await log_in_with_tokens(server, new)
     fake.release()
@@ -186,7 +201,7 @@ async def test_a_parent_that_refuses_refuses_all_who_wait_and_is_asked_once(
     await with_expired_token(fake, server)
     await ask(server, *range(10))
     request = await server.server_request(REFRESH)
-    await fake.requests.wait_for("usage", count=10)
+    await asked(fake, "usage", 10)
     # The last of the 401s may still be on its way to the server; what is answered after it has overtaken none.
     fake.fault("usage", status=500)
     await server.error(LIMITS, USAGE_ONLY)
@@ -217,20 +232,20 @@ async def test_a_token_that_the_parent_pushes_satisfies_the_wait(fake: FakeOpenA
     assert await token_in_force(server) == new.access_token
 
 
-async def test_logging_out_ends_the_wait_at_once(fake: FakeOpenAI, server: ServerProcess) -> None:
-    # In the reference the logout is answered when the refresh has ended, after 10 s (wire.md section 15.4).
-    old = await with_expired_token(fake, server)
-    await ask(server, 1)
-    request = await server.server_request(REFRESH)
-    with anyio.fail_after(5):
+async def test_logging_out_ends_the_wait_at_once(fake: FakeOpenAI, start: Start) -> None:
+    # In the reference the logout is answered when the refresh has ended (wire.md section 15.4).
+    async with start(LONG_WAIT) as server:
+        old = await with_expired_token(fake, server)
+        await ask(server, 1)
+        request = await server.server_request(REFRESH)
         assert await server.result("account/logout") == {}
         assert (await server.answer(1))["error"] == {"code": -32603, "message": SIGNED_OUT}
-    assert bearers(fake) == [old.access_token]
+        assert bearers(fake) == [old.access_token]
 
-    # The parent's answer comes too late to log anybody in again.
-    await server.send({"id": request["id"], "result": fresh(fake.mint())})
-    assert await server.result("getAuthStatus", {"includeToken": True}) == NO_STATUS
-    assert [message["method"] for message in await server.barrier()] == [UPDATED]
+        # The parent's answer comes too late to log anybody in again.
+        await server.send({"id": request["id"], "result": fresh(fake.mint())})
+        assert await server.result("getAuthStatus", {"includeToken": True}) == NO_STATUS
+        assert [message["method"] for message in await server.barrier()] == [UPDATED]
 
 
 async def test_who_waits_for_the_parent_holds_up_no_other_request(fake: FakeOpenAI, server: ServerProcess) -> None:
@@ -243,15 +258,15 @@ async def test_who_waits_for_the_parent_holds_up_no_other_request(fake: FakeOpen
     assert (await server.error("account/login/cancel", {"loginId": "no id"}))["code"] == -32600
 
 
-async def test_the_end_of_input_ends_the_wait(fake: FakeOpenAI, own_server: ServerProcess) -> None:
-    await with_expired_token(fake, own_server)
-    await ask(own_server, 1)
-    await own_server.server_request(REFRESH)
-    await own_server.close_input()
+async def test_the_end_of_input_ends_the_wait(fake: FakeOpenAI, start: Start) -> None:
+    async with start(LONG_WAIT, "app_server.drain_timeout=60") as server:
+        await with_expired_token(fake, server)
+        await ask(server, 1)
+        await server.server_request(REFRESH)
+        await server.close_input()
 
-    with anyio.fail_after(4):  # the wait alone would take 10 s, the end of the input 5 s
-        assert await own_server.exit_status() == 0
-    assert [(message["id"], message["error"]["code"]) for message in await own_server.rest()] == [(1, -32603)]
+        assert await server.exit_status() == 0
+        assert [(message["id"], message["error"]["code"]) for message in await server.rest()] == [(1, -32603)]
 
 
 # Who asks the parent, and who does not
@@ -301,7 +316,7 @@ async def test_nobody_is_asked_about_a_token_that_looks_expired_while_the_upstre
 
 
 async def test_an_upstream_that_fails_otherwise_is_not_a_matter_of_tokens(fake: FakeOpenAI, start: Start) -> None:
-    async with start("app_server.upstream_timeout=0.2") as server:
+    async with start("app_server.upstream_timeout=0.7") as server:
         await log_in_with_tokens(server, fake.mint())
         for fault in ({"status": 403}, {"status": 500}, {"retry_after": 1}, {"drop": True}, {"hang": True}):
             fake.fault("usage", **fault)

@@ -55,7 +55,7 @@ async def test_the_code_of_a_refusal_is_in_the_message_and_its_text_beside(
     assert "result" in await server.answer(1)
 
 
-async def test_a_refusal_reaches_the_login_and_the_reading_of_the_account_too(
+async def test_a_refusal_fails_the_login_and_the_reading_of_the_account_too(
     fake: FakeOpenAI, server: ServerProcess
 ) -> None:
     tokens = fake.mint()
@@ -64,14 +64,15 @@ async def test_a_refusal_reaches_the_login_and_the_reading_of_the_account_too(
     await server.result(LOGIN, tokens_login(tokens))
     request = await server.server_request(REFRESH)
     await server.send({"id": request["id"], **refusal})
-    assert await next_messages(server, 1) == [completed("auth refresh request failed: code=-32000")]
+    unauthorized = "workspace routing discovery unauthorized (401)"
+    assert await next_messages(server, 1) == [completed(unauthorized)]
 
     await server.send({"id": 1, "method": "account/read", "params": {}})
     request = await server.server_request(REFRESH)
     await server.send({"id": request["id"], **refusal})
     assert (await server.answer(1))["error"] == {
         "code": -32603,
-        "message": "auth refresh request failed: code=-32000",
+        "message": unauthorized,
         "data": {"additionalDetails": "The vault is locked."},
     }
 
@@ -206,7 +207,7 @@ async def test_an_answer_that_comes_late_serves_the_next_request(fake: FakeOpenA
 
 
 async def test_a_late_answer_to_the_first_question_satisfies_the_second(fake: FakeOpenAI, start: Start) -> None:
-    async with start(NOT_ANSWERED) as server:
+    async with start("app_server.external_refresh_timeout=1") as server:
         tokens = fake.mint()
         await log_in_with_tokens(server, tokens)
         fake.expire(tokens.access_token)

@@ -17,15 +17,18 @@ from tests.support.upstream import (
     NOBODY,
     UPDATED,
     Start,
+    asked,
     files,
     link_login,
     managed_login,
     store,
     stored,
+    token_comes_into_force,
     token_in_force,
 )
 
 KEY: Json = {"type": "apiKey", "apiKey": "sk-new"}
+NOT_LOGGED_IN: Json = {"code": -32600, "message": "codex account authentication required to read rate limits"}
 ROUTING_FAILED: Json = {"code": -32603, "message": "workspace routing discovery failed"}
 
 
@@ -59,8 +62,8 @@ async def test_a_mode_decides_and_without_one_a_key_comes_before_tokens(
     for login, mode, token in shapes:
         store(server.home, login)
 
-        status = await server.result("getAuthStatus", {"includeToken": True})
-        assert (status["authMethod"], status["authToken"]) == (mode, token), login
+        await token_comes_into_force(server, token)
+        assert (await server.result("getAuthStatus", {}))["authMethod"] == mode, login
 
 
 def not_understood(tokens: TokenSet) -> list[Json | bytes]:
@@ -97,6 +100,8 @@ async def test_what_is_not_understood_logs_nobody_in_and_is_no_error(fake: FakeO
     for content in not_understood(fake.mint()):
         store(server.home, content)
 
+        # What needs a login looks for one, however often it is asked.
+        assert await server.error(LIMITS) == NOT_LOGGED_IN, content
         assert await server.result("account/read", {}) == NOBODY, content
         assert await server.result("getAuthStatus", {"includeToken": True}) == NO_STATUS, content
         assert await server.barrier() == [], content
@@ -133,7 +138,7 @@ async def test_a_stored_chatgpt_login_is_announced_once_its_backend_is_known(
     fake.fault("accounts_check", hang=True)
 
     async with start() as server:
-        await fake.requests.wait_for("accounts_check")
+        await asked(fake, "accounts_check")
         assert await server.barrier() == []
         fake.release()
 
@@ -149,10 +154,27 @@ async def test_without_its_backend_a_stored_chatgpt_login_is_not_announced(
     fake.fault("accounts_check", status=500, times=2)
 
     async with start() as server:
-        await fake.requests.wait_for("accounts_check")
+        await asked(fake, "accounts_check")
         # Either it shares that lookup, or makes the second; none is left that could still succeed.
         assert await server.error("account/read", {}) == ROUTING_FAILED
         assert await server.barrier() == []
+
+
+async def test_a_stored_chatgpt_login_that_is_logged_out_before_its_backend_is_known_is_never_announced(
+    fake: FakeOpenAI, home: Path, start: Start
+) -> None:
+    store(home, managed_login(fake.mint()))
+    fake.fault("accounts_check", hang=True)
+
+    async with start() as server:
+        await asked(fake, "accounts_check")
+        assert await server.result("account/logout") == {}
+        fake.release()
+        await server.close_input()
+
+        assert await server.exit_status() == 0
+        announced = [message["params"] for message in await server.rest() if message.get("method") == UPDATED]
+        assert announced == [{"authMode": None, "planType": None}]
 
 
 async def test_a_chatgpt_login_without_an_account_id_has_no_workspace(
@@ -181,13 +203,13 @@ async def test_a_chatgpt_login_without_an_account_id_has_no_workspace(
 # Other programs
 
 
-async def test_a_login_by_another_program_is_noticed_by_the_next_question(
+async def test_a_login_by_another_program_is_noticed_while_nobody_is_logged_in(
     fake: FakeOpenAI, server: ServerProcess
 ) -> None:
     assert await server.result("account/read", {}) == NOBODY
     store(server.home, {"auth_mode": "apikey", "OPENAI_API_KEY": "sk-theirs"})
 
-    assert await token_in_force(server) == "sk-theirs"
+    await token_comes_into_force(server, "sk-theirs")
     assert (await server.result("account/read", {}))["account"] == {"type": "apiKey"}
 
 
@@ -200,10 +222,11 @@ async def test_what_another_program_makes_of_a_login_is_noticed_and_announced(
 
     tokens = fake.mint()
     store(server.home, managed_login(tokens))
-    assert await token_in_force(server) == tokens.access_token
+    await token_comes_into_force(server, tokens.access_token)
     assert await server.notification(UPDATED) == {"authMode": "chatgpt", "planType": "plus"}
 
     (server.home / "auth.json").unlink()
+    await token_comes_into_force(server, None)
     assert await server.result("account/read", {}) == NOBODY
     assert await server.notification(UPDATED) == {"authMode": None, "planType": None}
     assert await server.barrier() == []
@@ -214,11 +237,12 @@ async def test_a_file_that_another_program_is_about_to_write_is_not_a_logout(ser
     await server.barrier()
 
     store(server.home, b'{"OPENAI_API_KEY": "sk-thei')
+    assert (await server.error(LIMITS))["message"].startswith("chatgpt authentication required")
     assert await token_in_force(server) == "sk-new"
     assert await server.barrier() == []
 
     store(server.home, {"OPENAI_API_KEY": "sk-theirs"})
-    assert await token_in_force(server) == "sk-theirs"
+    await token_comes_into_force(server, "sk-theirs")
 
 
 # What a login leaves of the file
@@ -235,7 +259,7 @@ async def test_behind_a_link_the_target_is_written_and_the_link_is_kept(
         target.chmod(0o644)
     link_login(server.home, target)
 
-    assert await token_in_force(server) == ("sk-old" if exists else None)
+    await token_comes_into_force(server, "sk-old" if exists else None)
     await server.result(LOGIN, KEY)
 
     assert await token_in_force(server) == "sk-new"

@@ -9,6 +9,7 @@ from tests.support.upstream import (
     LOGIN,
     REFRESH,
     Start,
+    asked,
     completed,
     fresh,
     log_in_with_tokens,
@@ -69,7 +70,7 @@ async def test_any_number_of_readers_share_it_and_the_requests_behind_them_go_on
     fake.fault("accounts_check", hang=True)
     await server.result(LOGIN, tokens_login(fake.mint()))
     await server.send(*({"id": number, "method": "account/read", "params": {}} for number in range(20)))
-    await fake.requests.wait_for("accounts_check")
+    await asked(fake, "accounts_check")
     # In the reference these wait in a queue behind the login.
     assert await server.barrier() == []
 
@@ -172,7 +173,7 @@ async def test_what_goes_wrong_fails_the_login_and_the_reading_but_the_tokens_st
 async def test_a_lookup_that_hangs_times_out(fake: FakeOpenAI, start: Start) -> None:
     fake.fault("accounts_check", hang=True, times=2)
 
-    async with start("app_server.upstream_timeout=0.2") as server:
+    async with start("app_server.upstream_timeout=0.7") as server:
         await server.result(LOGIN, tokens_login(fake.mint()))
 
         timed_out = "workspace routing discovery timed out"

@@ -1,9 +1,11 @@
 """What tests of managed tokens ask for and look at: an authorised request, and what went over the wire for it."""
 
+import anyio
+
 from app_server.fake_openai.server import FakeOpenAI
 from app_server.fake_openai.tokens import TokenSet
-from tests.support.server import Json, ServerProcess
-from tests.support.upstream import LIMITS
+from tests.support.server import DEADLINE, Json, ServerProcess
+from tests.support.upstream import LIMITS, token_in_force
 
 CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann"
 
@@ -44,6 +46,15 @@ async def why_not(server: ServerProcess) -> str:
     """Make an authorised request that has to fail; the reason."""
     error = await server.error(LIMITS, USAGE["params"])
     return reason({"error": error})
+
+
+async def until_replaced(server: ServerProcess, token: str) -> str:
+    """Wait until another token than this is in force; which."""
+    with anyio.fail_after(DEADLINE):
+        while (current := await token_in_force(server)) in (token, None):
+            pass
+    assert current is not None
+    return current
 
 
 def reason(answer: Json) -> str:

@@ -10,7 +10,7 @@ from app_server.fake_openai.server import FakeOpenAI
 from app_server.fake_openai.tokens import TokenSet
 from tests.support.server import Json
 from tests.support.upstream import NOBODY, UPDATED, Start, managed_login, store, stored, token_in_force
-from tests.wire.refresh.support import EXPIRED, bearers, presented, reasons, use, withheld
+from tests.wire.refresh.support import EXPIRED, bearers, presented, reasons, until_replaced, use, withheld
 
 AT_ONCE = 5.0
 """Seconds for what must not wait for anybody; the token endpoint may take six times as long."""
@@ -33,14 +33,14 @@ async def test_a_token_that_runs_out_within_five_minutes_is_refreshed_at_the_sta
     store_tokens(home, tokens, last_refresh=ago(seconds=1))
 
     async with start() as server:
-        await fake.requests.wait_for("token")
+        newer = await until_replaced(server, tokens.access_token)
         await server.notification(UPDATED)
         await use(server)
 
-        assert bearers(fake)[-1] != tokens.access_token
+        assert bearers(fake) == [newer]
         assert reasons(fake) == ["proactive_expiry"]
         assert presented(fake) == [tokens.refresh_token]
-        assert stored(home)["tokens"]["access_token"] == await token_in_force(server)
+        assert stored(home)["tokens"]["access_token"] == newer
         assert await server.barrier() == []
 
 
@@ -158,12 +158,11 @@ async def test_an_issuer_of_tokens_that_run_out_at_once_is_not_asked_over_and_ov
     fake: FakeOpenAI, home: Path, start: Start, seconds: int
 ) -> None:
     fake.configure(access_token_seconds=seconds, accept_any_token=True)
-    store_tokens(home, fake.mint(), last_refresh=ago(hours=1))
+    tokens = fake.mint()
+    store_tokens(home, tokens, last_refresh=ago(hours=1))
 
     async with start() as server:
-        await fake.requests.wait_for("token")
-        await server.notification(UPDATED)
-        for _ in range(5):
-            await use(server)
-
-        assert len(presented(fake)) == 1
+        await until_replaced(server, tokens.access_token)
+        with pytest.raises(TimeoutError):
+            await fake.requests.wait_for("token", count=2, timeout=0.5)
+        await use(server)

@@ -19,6 +19,7 @@ FAILURES: list[tuple[str, Json]] = [
     (UNUSABLE, {"status": 200, "body": "<html>"}),
     (UNUSABLE, {"status": 200, "json": ["no object"]}),
     (UNUSABLE, {"status": 200, "json": {"access_token": 5}}),
+    (UNUSABLE, {"status": 200, "body": "[" * 100_000}),
 ]
 """Why the request fails, and what the issuer answers."""
 
@@ -55,6 +56,12 @@ async def test_an_issuer_that_is_not_there_has_the_text_of_one_that_hangs_up(
 
         assert await why_not(server) == "error sending request for url (http://127.0.0.1:9/oauth/token)"
         assert await token_in_force(server) == login.access_token
+
+    # Nothing was sent, so nothing can have been lost.
+    async with start() as later:
+        await use(later)
+        assert [message["method"] for message in await later.barrier()] in ([], [UPDATED])
+        assert presented(fake) == [login.refresh_token]
 
 
 async def test_an_issuer_that_hangs_is_waited_for_only_so_long(fake: FakeOpenAI, login: TokenSet, start: Start) -> None:

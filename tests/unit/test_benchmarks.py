@@ -1,0 +1,28 @@
+"""The benchmarks run and say what they promise to say; how fast anything is, is not asserted."""
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RUN = Path(__file__).parents[2] / "benchmarks" / "run.py"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the benchmarks poll pipes")
+def test_a_row_is_measured_for_both_programs_and_their_ratio_is_told() -> None:
+    peer = shlex.join([sys.executable, "-m", "app_server"])
+    command = [sys.executable, str(RUN), "--only", "size", "--peer", peer, "--peer-size", str(4 * 2**20), "--json"]
+
+    finished = subprocess.run(command, cwd=RUN.parents[1], capture_output=True, text=True, timeout=60, check=False)
+
+    assert finished.returncode == 0, finished.stderr
+    report = json.loads(finished.stdout)
+    assert all(report["programs"][name].startswith("bench/0.169.0 ") for name in ("ours", "peer"))
+    assert list(report["rows"]) == ["size"]
+    size = report["rows"]["size"]["size"]
+    assert size["peer"] == {"median": 4, "min": 4, "max": 4, "runs": 1}
+    assert size["ours"]["median"] > 1
+    assert size["ratio"] == pytest.approx(size["ours"]["median"] / 4)
