@@ -87,8 +87,15 @@ class Accounts:
         """Who is logged in has changed although nobody here asked for it."""
         self._announce.account_updated(self.auth.usable)
 
+    def close(self) -> None:
+        """The client has nothing more to say: a login that waits for somebody will not be completed any more."""
+        pending = self._pending.current
+        if pending is not None and not pending.past_gate:
+            self.abandon_login()
+
     async def finish(self) -> None:
-        """Wait for what has begun upstream and must not be torn off: refreshes and revocations."""
+        """Wait for what has begun and must not be torn off: saving a login, refreshes and revocations."""
+        await self._conclude_saved_login()
         await self.auth.finish()
         await self._revocation.finished()
 
@@ -109,13 +116,14 @@ class Accounts:
 
         return announce
 
-    def log_in_with_tokens(self, tokens: ExternalTokens) -> Callable[[], None]:
+    async def log_in_with_tokens(self, tokens: ExternalTokens) -> Callable[[], None]:
         """Use the parent's own tokens.
 
         :returns: what to call once the client has its answer; it announces the login when its backend is known.
         :raises LoginNotAllowed: by policy.
         """
         self.auth.policy.require_external_tokens_allowed(tokens.account_id)
+        await self._conclude_saved_login()
         pending = self._pending.begin("tokens")
         self.auth.use_tokens(tokens)
 
@@ -125,7 +133,7 @@ class Accounts:
 
         return confirm
 
-    def begin_login(self, kind: Literal["browser", "device"]) -> PendingLogin:
+    async def begin_login(self, kind: Literal["browser", "device"]) -> PendingLogin:
         """Begin an interactive login, in the place of whatever is pending; :meth:`start_browser_login` or
         :meth:`start_device_login` goes on with it.
 
@@ -133,6 +141,7 @@ class Accounts:
         """
         self.auth.require_no_external_tokens()
         self.auth.policy.require_chatgpt_allowed()
+        await self._conclude_saved_login()
         return self._pending.begin(kind)
 
     async def start_browser_login(
@@ -168,9 +177,10 @@ class Accounts:
     def cancel_login(self, login_id: str) -> bool:
         """Cancel the pending login with this id, and announce that.
 
-        :returns: whether there was one.
+        :returns: whether there was one, and it was not too late.
         """
-        if self._pending.named(login_id) is None:
+        pending = self._pending.named(login_id)
+        if pending is None or pending.past_gate:
             return False
         self.abandon_login()
         return True
@@ -213,7 +223,11 @@ class Accounts:
         """Carry an interactive login out and announce its end."""
 
         async def commit(tokens: ManagedTokens) -> None:
-            replaced = await self.auth.use_managed(tokens, lambda: self._pending.is_current(pending))
+            try:
+                replaced = await self.auth.use_managed(tokens, lambda: self._pending.pass_gate(pending))
+                pending.saved = True
+            finally:
+                pending.settled.set()
             self._revocation.begin(replaced)
             committed.append(tokens)
 
@@ -234,6 +248,15 @@ class Accounts:
         """The credential is in force; announce that once it is known which backend serves it."""
         error = await self._routing_error(credential)
         if self._pending.end(pending, error) and error is None:
+            self._announce.account_updated(self.auth.usable)
+
+    async def _conclude_saved_login(self) -> None:
+        """A login that is saved is complete: announce that before it is replaced, and do not wait for its backend."""
+        pending = self._pending.current
+        if pending is None or not pending.past_gate:
+            return
+        await pending.settled.wait()
+        if pending.saved and self._pending.end(pending, None):
             self._announce.account_updated(self.auth.usable)
 
     async def _announce_when_routed(self) -> None:

@@ -154,7 +154,7 @@ async def _compose(
         max_concurrent=settings.max_concurrent_requests,
         max_backlog_bytes=settings.max_queued_bytes,
         drain_timeout=settings.drain_timeout,
-        closing=accounts.abandon_login,
+        closing=accounts.close,
         finish=accounts.finish,
     )
 

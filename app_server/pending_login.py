@@ -1,7 +1,7 @@
 """The one login that may be pending, from its start to its announcement.
 
 Whatever replaces it announces its failure first, and what was abandoned can change nothing any more: its scope is
-cancelled, and the commit gate of ``auth.manager`` asks :meth:`PendingLogins.is_current` at the last moment.
+cancelled, and the commit gate of ``auth.manager`` asks :meth:`PendingLogins.pass_gate` at the last moment.
 """
 
 from collections.abc import Awaitable, Callable
@@ -65,6 +65,11 @@ class PendingLogin:
         self.scope = anyio.CancelScope()
         self.known = False
         """Whether the client knows of it, so that its end has to be announced."""
+        self.past_gate = False
+        """Whether it is being saved, or is: it cannot be cancelled any more, and what becomes of it is announced."""
+        self.saved = False
+        self.settled = anyio.Event()
+        """Set when it is known whether it could be saved."""
 
     @property
     def login_id(self) -> str | None:
@@ -103,9 +108,19 @@ class PendingLogins:
             if pending.known:
                 self._announce(pending.login_id, pending.text_if_abandoned(replacement))
 
+    @property
+    def current(self) -> PendingLogin | None:
+        """The login that is pending, if any."""
+        return self._current
+
     def is_current(self, pending: PendingLogin) -> bool:
         """Whether this login may still change anything."""
         return self._current is pending
+
+    def pass_gate(self, pending: PendingLogin) -> bool:
+        """Whether this login may be saved, which is then done at once."""
+        pending.past_gate = self.is_current(pending)
+        return pending.past_gate
 
     def named(self, login_id: str) -> PendingLogin | None:
         """The pending login with this id."""

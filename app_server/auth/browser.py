@@ -41,7 +41,7 @@ _NOT_SAVED: Final = f"{PREFIX}Sign-in completed but credentials could not be sav
 _ABANDONED: Final = "Login was not completed"
 
 Commit = Callable[[ManagedTokens], Awaitable[None]]
-"""Saves the tokens and puts them in force, or raises CredentialsNotSaved."""
+"""Saves the tokens and puts them in force, or raises CredentialsNotSaved, or LoginNotAllowed if it is too late."""
 
 log = logging.getLogger(__name__)
 
@@ -229,6 +229,8 @@ class BrowserLogin:
                 await commit(tokens)
             except CredentialsNotSaved as error:
                 raise LoginFailed(_NOT_SAVED, "persist_failed", error.message) from error
+            except LoginNotAllowed as error:
+                raise LoginFailed(f"{PREFIX}{error.message}") from None
             return
         raise self._cut_short
 

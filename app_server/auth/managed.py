@@ -94,6 +94,10 @@ class ManagedRefresh:
             return self._rejected[1]
         return None
 
+    def is_replacing(self, tokens: ManagedTokens) -> bool:
+        """Whether newer tokens are being asked for."""
+        return self._under_way is not None and self._under_way.used == tokens
+
     def supersedes(self, stored: Credential | None) -> bool:
         """Whether the tokens in force are newer than these of the store, because they could not be saved."""
         unsaved = self._unsaved is not None

@@ -10,6 +10,7 @@ announcements are not known here; see ``app_server.accounts``.
 
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 import anyio
 from anyio.abc import TaskGroup
@@ -30,9 +31,10 @@ from app_server.auth.managed import ManagedRefresh
 from app_server.auth.parent import AskParent, ParentRefresh
 from app_server.auth.policy import LoginPolicy
 from app_server.auth.schedule import Schedule
-from app_server.auth.store import Store
+from app_server.auth.store import LOCK_TIMEOUT, Store
 from app_server.auth.store_errors import StoreError
 from app_server.auth.token_endpoint import TokenEndpoint
+from app_server.auth.tokens import expires_at
 from app_server.flight import Flight
 
 log = logging.getLogger(__name__)
@@ -108,6 +110,14 @@ class AuthManager:
         credential = self.in_force
         return self._managed.rejection(credential) if isinstance(credential, ManagedTokens) else None
 
+    def awaits_refresh(self, credential: Credential) -> bool:
+        """Whether this credential has run out and newer tokens are being asked for: no upstream will accept it, and
+        nobody knows for how long."""
+        if not isinstance(credential, ManagedTokens) or not self._managed.is_replacing(credential):
+            return False
+        expiry = expires_at(credential.access_token)
+        return expiry is not None and expiry <= datetime.now(UTC)
+
     @property
     def usable(self) -> Credential | None:
         """The credential in force, unless it is of no use any more."""
@@ -172,20 +182,15 @@ class AuthManager:
     async def use_managed(self, tokens: ManagedTokens, still_wanted: Callable[[], bool]) -> Credential | None:
         """Store the tokens of a login that has gone through, and put them in force.
 
-        This is the commit gate: ``still_wanted`` is asked when nothing can come between the answer and the save, so
-        a login that was cancelled, replaced or logged out meanwhile is never saved.
+        This is the commit gate: ``still_wanted`` is asked under the lock of the store, when nothing can come between
+        the answer and the save, so a login that was cancelled, replaced or logged out meanwhile is never saved.
 
         :returns: the login it replaces.
         :raises LoginNotAllowed: the login is not wanted any more.
         :raises CredentialsNotSaved: the store refused; what was in force stays.
         """
         async with self._changing:
-            if not still_wanted():
-                raise LoginNotAllowed("Login was not completed")
-            # From here on a cancelled caller waits; whoever logs out next finds the login complete and removes it.
-            with anyio.CancelScope(shield=True):
-                replaced = await self._save(tokens, "failed to save the login")
-        return replaced
+            return await self._save(tokens, "failed to save the login", still_wanted)
 
     def use_tokens(self, tokens: ExternalTokens) -> None:
         """Put the parent's own tokens in force, in memory only; requests that wait for tokens go on with these."""
@@ -235,14 +240,20 @@ class AuthManager:
         if self.rejection is not None:
             self._changed()
 
-    async def _save(self, credential: Credential, failure: str) -> Credential | None:
-        was = self._stored
+    async def _save(
+        self, credential: Credential, failure: str, still_wanted: Callable[[], bool] = lambda: True
+    ) -> Credential | None:
         self._managed.abandon()
         try:
-            seen = await self._store.save(credential)
+            async with self._store.exclusive(LOCK_TIMEOUT) as held:
+                if not still_wanted():
+                    raise LoginNotAllowed("Login was not completed")
+                # From here on a cancelled caller waits; whoever logs out next finds the login complete and removes it.
+                with anyio.CancelScope(shield=True):
+                    was = self._stored
+                    self._put_in_place(credential, await held.save(credential))
         except StoreError as error:
             raise CredentialsNotSaved(f"{failure}: {error}") from error
-        self._put_in_place(credential, seen)
         return was
 
     def _put_in_place(self, credential: Credential | None, seen: Fingerprint | None) -> None:

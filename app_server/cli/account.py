@@ -1,6 +1,6 @@
 """``app-server login status`` and ``app-server logout``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from app_server.auth.credentials import Credential, ManagedTokens
@@ -36,10 +36,13 @@ def run_logout(overrides: Sequence[str]) -> int:
     return run_with_server(overrides, Console(), _log_out)
 
 
-def stored_logins(settings: Settings) -> Store:
-    """The store of the configuration, to look into; an empty one where there is none."""
+def stored_logins(settings: Settings, warn: Callable[[str, str], None] | None = None) -> Store:
+    """The store of the configuration, to look into; an empty one where there is none.
+
+    :param warn: is told what the user should know about it: a sentence, and details.
+    """
     try:
-        return open_store(settings.credentials_store, settings.codex_home)
+        return open_store(settings.credentials_store, settings.codex_home, warn)
     except StoreUnavailable as error:
         return UnavailableStore(str(error))
 
@@ -47,7 +50,8 @@ def stored_logins(settings: Settings) -> Store:
 async def _status(settings: Settings, warnings: Sequence[ConfigWarning], console: Console) -> int:
     for warning in warnings:
         console.warn(f"{warning.summary} {warning.details or ''}".strip())
-    state = await login_state(settings, stored_logins(settings))
+    store = stored_logins(settings, lambda summary, details: console.warn(f"{summary} {details}"))
+    state = await login_state(settings, store)
     if state.problem is not None:
         console.fail(f"the stored login cannot be read: {state.problem}")
     if state.ignored is not None:

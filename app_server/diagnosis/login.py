@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Literal
 
 from app_server.auth.credentials import ApiKey, Credential, ExternalTokens, ManagedTokens, PersonalAccessToken
 from app_server.auth.journal import FileJournal
@@ -15,9 +15,6 @@ from app_server.config.load import ACCESS_TOKEN_VARIABLE
 from protocol.diagnosis import DiagnosedLogin, DiagnosisFinding, FindingStatus
 
 Source = Literal["store", "environment", "client"]
-
-FILE_STORES: Final = ("file", "auto")
-"""Kinds of stores beside which a journal of refreshes is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ async def login_state(settings: Settings, store: Store, auth: AuthManager | None
     refusal, interrupted = None, False
     if auth is not None and auth.rejection is not None:
         refusal = auth.rejection.message
-    if settings.credentials_store in FILE_STORES:
+    if settings.credentials_store != "ephemeral":
         journal = FileJournal(settings.codex_home)
         refusal = refusal or await journal.refusal(credential.refresh_token)
         interrupted = await journal.interrupted(credential.refresh_token)

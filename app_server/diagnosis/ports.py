@@ -7,6 +7,7 @@ import errno
 import socket
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, Literal
 
 import anyio
@@ -17,7 +18,7 @@ from protocol.diagnosis import DiagnosedPort, DiagnosisFinding, PortHolder
 
 PortState = Literal["free", "held", "reserved", "unavailable"]
 
-HOLDER_TIMEOUT: Final = 2.0
+HOLDER_TIMEOUT: Final = 4.0
 """Seconds to find out who holds a port."""
 
 _WINDOWS_RESERVED: Final = 10013
@@ -47,7 +48,8 @@ def port_state(port: int) -> PortState:
 async def holder_of(port: int) -> Holder | None:
     """Who listens on a port, where the system tells within a moment."""
     with anyio.move_on_after(HOLDER_TIMEOUT):
-        return await to_thread.run_sync(find_holder, port, abandon_on_cancel=True)
+        search = partial(find_holder, port, timeout=HOLDER_TIMEOUT)
+        return await to_thread.run_sync(search, abandon_on_cancel=True)
     return None
 
 

@@ -16,13 +16,16 @@ import anyio.to_thread
 
 from app_server.auth import auth_file
 from app_server.auth.locks import holders
-from app_server.auth.store import open_store
 from app_server.auth.store_errors import StoreUnavailable
 from app_server.config import Settings
+from app_server.transport.blocking import BlockingCalls
 from protocol.diagnosis import DiagnosisFinding, FindingStatus
 
 LOCK_PATIENCE: Final = 1.0
 """Seconds after which a lock is held for longer than a save takes."""
+
+KEYRING_TIMEOUT: Final = 3.0
+"""Seconds to find the keyring."""
 
 _OLD_AGE: Final = 60.0
 """Seconds after which a temporary file is not that of a save under way."""
@@ -37,14 +40,34 @@ _OTHERS_WRITE: Final = 0o022
 
 async def examine(settings: Settings) -> list[DiagnosisFinding]:
     """The store that the configuration names."""
-    kind = settings.credentials_store
-    try:
-        open_store(kind, settings.codex_home)
-    except StoreUnavailable as error:
-        return [_finding("error", "There is no store for logins.", str(error))]
+    kind, home = settings.credentials_store, settings.codex_home
     if kind == "ephemeral":
         return [_finding("ok", "Logins are kept in memory only, and end with the program that they were made in.")]
-    return await anyio.to_thread.run_sync(lambda: [*_examine_home(settings.codex_home)])
+    found = [] if kind == "file" else [await _examine_keyring(needed=kind == "keyring")]
+    found += await anyio.to_thread.run_sync(lambda: [*_examine_home(home, has_file=kind != "keyring")])
+    return found
+
+
+async def _examine_keyring(*, needed: bool) -> DiagnosisFinding:
+    """Whether there is a keyring. It is found and not opened, which could ask for a password."""
+    keyring, problem = "", f"It was not found within {KEYRING_TIMEOUT:g} s."
+    with anyio.move_on_after(KEYRING_TIMEOUT):
+        try:
+            keyring, problem = await BlockingCalls("keyring").call(_name_of_keyring), ""
+        except Exception as error:  # whatever a keyring may come up with
+            problem = str(error) if isinstance(error, StoreUnavailable) else type(error).__name__
+    if not problem:
+        return _finding("ok", f"Logins are kept in the keyring of the system ({keyring}).")
+    if needed:
+        return _finding("error", "The keyring of the system cannot be used.", problem)
+    return _finding("warning", "The keyring of the system cannot be used; logins are kept in auth.json.", problem)
+
+
+def _name_of_keyring() -> str:
+    from app_server.auth.keyring_backend import system_keyring  # noqa: PLC0415 - most homes have a file
+
+    backend = system_keyring()
+    return str(getattr(backend, "name", type(backend).__name__))
 
 
 async def examine_locks(settings: Settings) -> list[DiagnosisFinding]:
@@ -73,7 +96,8 @@ async def examine_locks(settings: Settings) -> list[DiagnosisFinding]:
     ]
 
 
-def _examine_home(home: Path) -> Iterator[DiagnosisFinding]:
+def _examine_home(home: Path, *, has_file: bool) -> Iterator[DiagnosisFinding]:
+    """A keyring needs the home, too, for its locks and its note."""
     try:
         status = home.stat()
     except FileNotFoundError:
@@ -93,7 +117,8 @@ def _examine_home(home: Path) -> Iterator[DiagnosisFinding]:
             f"Other users can change files in {home}.",
             f"It has {_permissions(status)}; run: chmod go-w '{home}'",
         )
-    yield from _examine_file(home)
+    if has_file:
+        yield from _examine_file(home)
     yield from _examine_leftovers(home)
 
 

@@ -86,12 +86,12 @@ class AccountHandlers:
                 case ApiKeyLogin(api_key=key):
                     return await self._log_in_with_api_key(key)
                 case ChatgptAuthTokensLogin() as login:
-                    return self._log_in_with_tokens(login)
+                    return await self._log_in_with_tokens(login)
                 case ChatgptLogin() as login:
-                    pending = self._accounts.begin_login("browser")
+                    pending = await self._accounts.begin_login("browser")
                     return Deferred(lambda: self._start_browser_login(pending, login))
                 case DeviceCodeLogin():
-                    pending = self._accounts.begin_login("device")
+                    pending = await self._accounts.begin_login("device")
                     return Deferred(lambda: self._start_device_login(pending))
                 case AmazonBedrockLogin() | AmazonBedrockAccessKeysLogin():
                     self._accounts.auth.policy.require_bedrock_allowed()
@@ -129,7 +129,7 @@ class AccountHandlers:
         then = await self._accounts.log_in_with_api_key(key)
         return Reply(LoginAccountResponse(ApiKeyLoginStarted()), then)
 
-    def _log_in_with_tokens(self, login: ChatgptAuthTokensLogin) -> Reply[LoginAccountResponse]:
+    async def _log_in_with_tokens(self, login: ChatgptAuthTokensLogin) -> Reply[LoginAccountResponse]:
         try:
             tokens = tokens_from_parent(
                 login.access_token,
@@ -139,7 +139,7 @@ class AccountHandlers:
             )
         except InvalidToken as error:
             raise InternalError(f"failed to set external auth: {error.reason}") from None
-        then = self._accounts.log_in_with_tokens(tokens)
+        then = await self._accounts.log_in_with_tokens(tokens)
         return Reply(LoginAccountResponse(ChatgptAuthTokensLoginStarted()), then)
 
     async def _start_browser_login(self, pending: PendingLogin, login: ChatgptLogin) -> Reply[LoginAccountResponse]:
@@ -189,6 +189,9 @@ class AccountHandlers:
             return Reply(self._chatgpt(credential, None))
         if routing := self._accounts.routing.known(credential):
             return Reply(self._chatgpt(routing.credential, routing))
+        if self._accounts.auth.awaits_refresh(credential):
+            # Its backend could only be asked with newer tokens, and this question never waits for the issuer.
+            return Reply(self._chatgpt(credential, None))
         return Deferred(lambda: self._read_routed(credential))
 
     def _auth_status(self, include_token: bool) -> Reply[GetAuthStatusResponse]:

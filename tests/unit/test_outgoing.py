@@ -159,13 +159,13 @@ async def test_what_is_said_after_a_silence_is_written_at_once(client: Client, o
             tasks.start_soon(outgoing.run)
             for number in range(3):
                 await anyio.wait_all_tasks_blocked()
-                outgoing.respond(number, Empty())
-                outgoing.notify(ACCOUNT_UPDATED, UPDATED)
+                for _ in range(number + 1):
+                    outgoing.respond(number, Empty())
                 await outgoing.flush()
                 assert client.writes == number + 1
             tasks.cancel_scope.cancel()
 
-    assert len(client.messages) == 6
+    assert [message["id"] for message in client.messages] == [0, 1, 1, 2, 2, 2]
 
 
 async def test_nothing_is_written_while_nothing_is_said(client: Client, outgoing: Outgoing) -> None:

@@ -1,7 +1,6 @@
 """Keeping a login in a keyring if it works, else in the file; what happens when a keyring comes and goes."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -45,6 +44,10 @@ def again(home: Path, keyring: FakeKeyring) -> AutoStore:
 
 def write(home: Path, key: str) -> None:
     (home / "auth.json").write_text(json.dumps({"OPENAI_API_KEY": key}))
+
+
+def leftovers(home: Path) -> list[Path]:
+    return list(home.glob(".auth-*"))
 
 
 # A keyring that works
@@ -272,4 +275,4 @@ async def test_logging_out_fails_if_it_would_not_last(home: Path, keyring: FakeK
     keyring.gone = GONE
     with pytest.raises(StoreError):
         await store.delete()
-    assert not [name for name in os.listdir(home) if name.startswith(".auth-")]
+    assert leftovers(home) == []

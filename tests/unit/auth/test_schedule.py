@@ -13,7 +13,7 @@ from app_server.auth.credentials import ApiKey, ManagedTokens
 from app_server.auth.errors import RecoveryFailed, RefreshRejected, RefreshUnavailable
 from app_server.auth.schedule import BETWEEN, TRY_AGAIN, Due, Schedule, due
 from app_server.auth.token_endpoint import RefreshReason
-from tests.unit.auth.fakes import DEADLINE, tokens
+from tests.unit.auth.fakes import DEADLINE, others_run, tokens
 from tests.unit.auth.samples import jwt
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
@@ -37,15 +37,16 @@ class Clock:
         self.time = NOW
         self.slept: list[float] = []
         self.asleep = anyio.Event()
-        self.stop_after = 1000
+        self.wake = anyio.Event()
+        self.stands_still = False
 
     def now(self) -> datetime:
         return self.time
 
     async def sleep(self, seconds: float) -> None:
-        if len(self.slept) >= self.stop_after:
+        if self.stands_still:
             self.asleep.set()
-            await anyio.sleep_forever()
+            await self.wake.wait()
         self.slept.append(seconds)
         self.time += timedelta(seconds=seconds)
         await anyio.lowlevel.checkpoint()
@@ -150,31 +151,34 @@ async def test_a_failure_for_good_ends_the_watch(tasks: TaskGroup) -> None:
     clock, refresher = Clock(), Refresher(RefreshRejected("no"))
     Schedule(tasks, now=clock.now, sleep=clock.sleep).watch(expiring(at(NOW)), refresher)
     await refresher.done.wait()
-    await anyio.wait_all_tasks_blocked()
+    await others_run()
     assert len(refresher.asked) == 1
     assert clock.slept == []
 
 
 async def test_only_the_last_login_is_watched(tasks: TaskGroup) -> None:
     clock, refresher, old = Clock(), Refresher(), Refresher()
-    clock.stop_after = 0
+    clock.stands_still = True
     schedule = Schedule(tasks, now=clock.now, sleep=clock.sleep)
     schedule.watch(expiring(at(NOW + timedelta(hours=1))), old)
     await clock.asleep.wait()
     schedule.watch(expiring(at(NOW)), refresher)
     await refresher.done.wait()
+    clock.wake.set()
+    await others_run()
     assert old.asked == []
 
 
 @pytest.mark.parametrize("credential", [None, ApiKey(SecretStr("sk")), expiring(None, last_refresh=None)])
 async def test_what_is_never_due_is_not_watched(tasks: TaskGroup, credential: ApiKey | ManagedTokens | None) -> None:
     clock, refresher, old = Clock(), Refresher(), Refresher()
-    clock.stop_after = 0
+    clock.stands_still = True
     schedule = Schedule(tasks, now=clock.now, sleep=clock.sleep)
     schedule.watch(expiring(at(NOW + timedelta(hours=1))), old)
     await clock.asleep.wait()
     schedule.watch(credential, refresher)
-    await anyio.wait_all_tasks_blocked()
+    clock.wake.set()
+    await others_run()
     assert (old.asked, refresher.asked, clock.slept) == ([], [], [])
 
 

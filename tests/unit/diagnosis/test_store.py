@@ -136,6 +136,33 @@ async def test_a_store_in_memory_looks_at_no_file(settings: Settings, home: Path
     assert await examine_locks(settings._replace(credentials_store="ephemeral")) == []
 
 
+@pytest.mark.parametrize(("kind", "status"), [("keyring", "error"), ("auto", "warning")])
+async def test_without_a_keyring_only_auto_has_somewhere_to_go(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, kind: str, status: str
+) -> None:
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    keyring, *rest = await examine(settings._replace(credentials_store=kind))  # type: ignore[arg-type]
+    assert keyring.status == status
+    assert keyring.summary.startswith("The keyring of the system cannot be used")
+    assert keyring.details == "no keyring was found on this system"
+    assert [finding.status for finding in rest] == ([] if kind == "keyring" else ["ok"])
+
+
+async def test_a_keyring_is_named_and_not_asked(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    assert told(await examine(settings._replace(credentials_store="keyring"))) == [
+        ("ok", "Logins are kept in the keyring of the system (null Keyring).")
+    ]
+
+
+async def test_a_keyring_that_cannot_even_be_loaded_is_told(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "no.such.Keyring")
+    (finding,) = await examine(settings._replace(credentials_store="keyring"))
+    assert finding.status == "error"
+
+
 HOLDER = (
     "import fcntl, sys; file = open(sys.argv[1], 'w'); fcntl.flock(file, fcntl.LOCK_EX); print(flush=True); input()"
 )

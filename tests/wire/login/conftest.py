@@ -40,6 +40,13 @@ def start(fake: FakeOpenAI, home: Path) -> Start:
     return partial(server_with, fake, home, ANY_PORT)
 
 
+@pytest.fixture
+async def own_server(start: Start) -> AsyncIterator[ServerProcess]:
+    """A server of one's own, with nothing out of the ordinary."""
+    async with start() as server:
+        yield server
+
+
 @pytest.fixture(scope="module")
 async def running_server(
     running_fake: FakeOpenAI, tmp_path_factory: pytest.TempPathFactory

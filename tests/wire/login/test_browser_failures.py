@@ -31,8 +31,7 @@ from tests.wire.login.support import (
 PREFIX = "Login server error: "
 EXCHANGE = f"{PREFIX}Token exchange failed: "
 NOT_ENTITLED = (
-    f"{PREFIX}Codex is not enabled for your workspace. "
-    "Contact your workspace administrator to request access to Codex."
+    f"{PREFIX}Codex is not enabled for your workspace. Contact your workspace administrator to request access to Codex."
 )
 
 
@@ -122,7 +121,10 @@ ENDPOINT: list[tuple[Json, str]] = [
         {"status": 401, "json": {"error": {"message": "The message.", "code": "the_code"}}},
         "token endpoint returned status 401 Unauthorized: The message.",
     ),
-    ({"status": 403, "json": {"error": {"code": "the_code"}}}, "token endpoint returned status 403 Forbidden: the_code"),
+    (
+        {"status": 403, "json": {"error": {"code": "the_code"}}},
+        "token endpoint returned status 403 Forbidden: the_code",
+    ),
     (
         {"status": 422, "json": {"error": "the_code"}},
         "token endpoint returned status 422 Unprocessable Entity: the_code",
@@ -288,9 +290,7 @@ async def test_a_login_of_another_workspace_fails(
 # The end of the client
 
 
-async def test_the_end_of_the_input_ends_the_login_and_the_listener(
-    fake: FakeOpenAI, home: Path, start: Start
-) -> None:
+async def test_the_end_of_the_input_ends_the_login_and_the_listener(fake: FakeOpenAI, home: Path, start: Start) -> None:
     async with start() as server:
         login = await start_browser_login(server)
         await server.close_input()

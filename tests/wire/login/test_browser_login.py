@@ -330,7 +330,12 @@ async def test_a_backend_that_is_not_known_fails_the_login_although_it_is_stored
 
 @pytest.mark.parametrize(
     ("members", "brand"),
-    [({}, "codex"), ({"appBrand": None}, "codex"), ({"appBrand": "codex"}, "codex"), ({"appBrand": "chatgpt"}, "chatgpt")],
+    [
+        ({}, "codex"),
+        ({"appBrand": None}, "codex"),
+        ({"appBrand": "codex"}, "codex"),
+        ({"appBrand": "chatgpt"}, "chatgpt"),
+    ],
 )
 async def test_the_success_page_can_be_that_of_chatgpt(
     server: ServerProcess, members: dict[str, str | None], brand: str

@@ -92,7 +92,9 @@ async def test_other_paths_do_not_exist_and_complete_nothing(
     await assert_it_goes_on(fake, server, login)
 
 
-@pytest.mark.parametrize("host", ["example.com", "127.0.0.1", "127.0.0.1:1", "127.0.0.2:{port}", "example.com:{port}", ""])
+@pytest.mark.parametrize(
+    "host", ["example.com", "127.0.0.1", "127.0.0.1:1", "127.0.0.2:{port}", "example.com:{port}", ""]
+)
 async def test_a_request_for_another_host_is_refused(
     fake: FakeOpenAI, server: ServerProcess, login: BrowserLogin, host: str
 ) -> None:

@@ -147,9 +147,7 @@ async def test_a_token_endpoint_that_hangs_holds_up_neither_logout_nor_login(
         assert stored(server.home) == {"auth_mode": "apikey", "OPENAI_API_KEY": "sk-test"}
 
 
-async def test_a_login_is_refreshed_by_the_issuer_that_it_came_from(
-    fake: FakeOpenAI, home: Path, start: Start
-) -> None:
+async def test_a_login_is_refreshed_by_the_issuer_that_it_came_from(fake: FakeOpenAI, home: Path, start: Start) -> None:
     elsewhere = {"CODEX_APP_SERVER_LOGIN_ISSUER": "http://127.0.0.1:9", "CODEX_REFRESH_TOKEN_URL_OVERRIDE": ""}
     login = managed_login(fake.mint())
     login["tokens"]["oauth_provenance"] = {"issuer": f"{fake.base_url}/", "client_id": "app_other"}

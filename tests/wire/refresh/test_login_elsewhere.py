@@ -3,6 +3,7 @@
 The reference notices only while it is logged out, and says nothing. Here it is noticed before the next request.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,11 @@ async def test_every_question_notices_and_every_kind_of_login_is_noticed(
     fake: FakeOpenAI, home: Path, login: TokenSet, server: ServerProcess, other: TokenSet
 ) -> None:
     file = home / "auth.json"
-    questions = (("account/read", {}), ("account/read", {"refreshToken": True}), ("getAuthStatus", {}))
+    questions: tuple[tuple[str, Json], ...] = (
+        ("account/read", {}),
+        ("account/read", {"refreshToken": True}),
+        ("getAuthStatus", {}),
+    )
     for method, params in questions:
         for change, announced in (
             (lambda: store(home, KEY), updated("apikey")),
@@ -97,9 +102,7 @@ async def test_every_question_notices_and_every_kind_of_login_is_noticed(
     assert presented(fake) == []
 
 
-async def test_a_file_that_is_not_understood_ends_no_login(
-    home: Path, login: TokenSet, server: ServerProcess
-) -> None:
+async def test_a_file_that_is_not_understood_ends_no_login(home: Path, login: TokenSet, server: ServerProcess) -> None:
     # Somebody may be in the middle of writing it.
     for content in (b'{"auth_mode": "chat', b"\xff", b"[]"):
         store(home, content)
@@ -112,14 +115,12 @@ async def test_a_request_that_met_a_401_is_not_continued_as_somebody_else(
     fake: FakeOpenAI, home: Path, login: TokenSet, server: ServerProcess, other: TokenSet
 ) -> None:
     file = home / "auth.json"
-    for number, (change, announced) in enumerate(
-        (
-            (lambda: store(home, managed_login(other)), updated("chatgpt", "pro")),
-            (lambda: store(home, KEY), updated("apikey")),
-            (file.unlink, updated(None)),
-        ),
-        1,
-    ):
+    changes: list[tuple[Callable[[], object], Json]] = [
+        (lambda: store(home, managed_login(other)), updated("chatgpt", "pro")),
+        (lambda: store(home, KEY), updated("apikey")),
+        (file.unlink, updated(None)),
+    ]
+    for number, (change, announced) in enumerate(changes, 1):
         current = fake.mint("acct-1")
         store(home, managed_login(current))
         await server.result("account/read", {})

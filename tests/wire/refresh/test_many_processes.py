@@ -4,14 +4,17 @@ Of 8 processes of the reference 1 works.
 """
 
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from subprocess import PIPE
+from typing import Any
 
 import anyio
 import pytest
 
+from app_server.fake_openai.recorder import RecordedRequest
 from app_server.fake_openai.server import FakeOpenAI
 from app_server.fake_openai.tokens import TokenSet
 from tests.support.server import ServerProcess
@@ -19,13 +22,18 @@ from tests.support.upstream import NOBODY, UPDATED, Start, stored, token_in_forc
 from tests.wire.refresh.support import EXPIRED, INTERRUPTED, USAGE, presented, reason, use, why_not
 
 MANY = 8
+LOAD = 20
+"""Requests that a server has at once where there is load."""
+
 HOLDER = Path(__file__).parents[2] / "unit" / "auth" / "holder.py"
 
 SLOW_START = 60.0
 """Seconds for as many servers to start on a machine that is busy with them."""
 
 
-async def for_each(servers: Sequence[ServerProcess], do: Callable[[ServerProcess], Awaitable[object]]) -> None:
+async def for_each(
+    servers: Sequence[ServerProcess], do: Callable[[ServerProcess], Coroutine[Any, Any, object]]
+) -> None:
     """Let every server do it at the same time."""
     async with anyio.create_task_group() as tasks:
         for server in servers:
@@ -49,6 +57,10 @@ async def announced(server: ServerProcess) -> None:
 
 async def ask(server: ServerProcess) -> None:
     await server.send(USAGE)
+
+
+def carries(token: str, request: RecordedRequest) -> bool:
+    return request.bearer == token
 
 
 async def test_eight_processes_with_one_expired_token_ask_once_and_all_work(
@@ -102,26 +114,29 @@ async def test_two_that_meet_a_401_and_two_that_are_asked_to_refresh_agree_on_on
         spent = [login.refresh_token]
 
         async def meet_a_401(server: ServerProcess) -> None:
-            await server.send(*({**USAGE, "id": number} for number in range(20)))
-            for number in range(20):
-                assert "result" in await server.answer(number)
+            await server.send(*({**USAGE, "id": number} for number in range(LOAD)))
 
         async def be_asked(server: ServerProcess) -> None:
-            await server.send(*(forced(number) for number in range(20)))
-            tokens = {(await server.answer(number))["result"]["authToken"] for number in range(20)}
-            assert len(tokens) == 1
+            forced = {"method": "getAuthStatus", "params": {"refreshToken": True, "includeToken": True}}
+            await server.send(*({**forced, "id": number} for number in range(LOAD)))
+            await server.result("getAuthStatus", {})  # those before it have had their turn by then
 
-        def forced(number: int) -> dict[str, object]:
-            return {"id": number, "method": "getAuthStatus", "params": {"refreshToken": True, "includeToken": True}}
+        async def all_answered(server: ServerProcess) -> None:
+            for number in range(LOAD):
+                assert "result" in await server.answer(number)
 
-        for _ in range(3):
+        for round_ in range(1, 4):
             current = await token_in_force(servers[0])
             assert current is not None
             fake.expire(current)
-            fake.fault("token", delay=0.1)
+            fake.fault("token", hang=True)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(for_each, servers[:2], meet_a_401)
                 tasks.start_soon(for_each, servers[2:], be_asked)
+            await fake.requests.wait_for("usage", count=2 * LOAD, where=partial(carries, current))
+            await fake.requests.wait_for("token", count=round_)
+            fake.release()
+            await for_each(servers, all_answered)
 
             assert presented(fake) == spent
             saved = stored(servers[0].home)["tokens"]
@@ -161,7 +176,9 @@ async def test_a_lock_that_somebody_never_lets_go_of_is_waited_for_only_so_long(
         await announced(server)
         fake.expire(login.access_token)
         lock = server.home / "auth.lock"
-        async with await anyio.open_process([sys.executable, str(HOLDER), str(lock)], stdin=PIPE, stdout=PIPE) as holder:
+        async with await anyio.open_process(
+            [sys.executable, str(HOLDER), str(lock)], stdin=PIPE, stdout=PIPE
+        ) as holder:
             assert holder.stdout is not None
             assert await holder.stdout.receive() == b"held\n"
             await server.send({"id": 2, "method": "account/read", "params": {"refreshToken": True}})

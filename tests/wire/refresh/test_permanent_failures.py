@@ -1,4 +1,4 @@
-"""The issuer refuses for good: what is said, what is remembered, and what cures it (wire.md sections 3 and 11, 15.10)."""
+"""The issuer refuses for good: what is said and remembered, and what cures it (wire.md sections 3, 11, 15.10)."""
 
 from pathlib import Path
 from typing import Any

@@ -98,9 +98,7 @@ async def test_a_login_that_can_never_be_refreshed_is_left_alone(fake: FakeOpenA
             assert presented(fake) == []
 
 
-async def test_a_failure_costs_nothing_as_long_as_the_token_is_good(
-    fake: FakeOpenAI, home: Path, start: Start
-) -> None:
+async def test_a_failure_costs_nothing_as_long_as_the_token_is_good(fake: FakeOpenAI, home: Path, start: Start) -> None:
     tokens = fake.mint(expires_in=200)
     store_tokens(home, tokens, last_refresh=ago(hours=1))
     fake.fault("token", status=500, times=None)
