@@ -7,7 +7,7 @@ RUNTIME := $(VENV)/runtime-installed
 STAMP := $(VENV)/dev-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types schema schema-check unit test-typescript soak bench clean
+.PHONY: help demo test lint types schema schema-check unit test-typescript test-keyring test-browser soak bench clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -46,6 +46,12 @@ unit: $(STAMP) ## Run the tests
 test-typescript: $(STAMP) ## Check that tsc --strict accepts schema/ts (needs npm)
 	npm install --silent --no-save --no-audit --no-fund --prefix .cache/tsc typescript@5
 	APP_SERVER_TSC=$(CURDIR)/.cache/tsc/node_modules/.bin/tsc $(BIN)/python -m pytest -m tsc
+
+test-keyring: $(STAMP) ## Test logins in a real Secret Service (Debian: apt-get install dbus gnome-keyring)
+	$(BIN)/python -m pytest -m keyring
+
+test-browser: $(STAMP) ## Test the pages of a login in headless Chromium (Debian: apt-get install chromium)
+	$(BIN)/python -m pytest -m chromium
 
 soak: $(STAMP) ## Run the long tests
 	$(BIN)/python -m pytest -m soak

@@ -20,11 +20,17 @@ from app_server.auth.errors import RecoveryFailed, RefreshRejected, RefreshUnava
 from app_server.auth.journal import Journal
 from app_server.auth.store import Access, Store
 from app_server.auth.store_errors import StoreError
-from app_server.auth.token_endpoint import RefreshReason, TokenEndpoint
+from app_server.auth.token_endpoint import ALREADY_USED, RefreshReason, TokenEndpoint
 from app_server.flight import Flight
 
 SAVING: Final = 5.0
 """Seconds by which another process's refresh is waited for longer than the exchange with the issuer can take."""
+
+OTHERS_SAVE: Final = 2.0
+"""Seconds within which a program that has spent our token, because it asks without the lock, has saved its new ones."""
+
+LOOK_AGAIN: Final = 0.05
+"""Seconds between two looks at the store meanwhile."""
 
 SAVE_AGAIN: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Seconds between the attempts to save tokens that could not be saved; the last one repeats."""
@@ -173,9 +179,26 @@ class ManagedRefresh:
                 seen = self._store.fingerprint()
                 if newer := self._newer(used, await held.load()):
                     return newer, seen
-                return await self._ask_and_save(held, used, reason)
+                try:
+                    return await self._ask_and_save(held, used, reason)
+                except RefreshRejected as error:
+                    rejection = error
+            if rejection.message == ALREADY_USED and (others := await self._saved_by_others(used)):
+                return others
         except StoreError as error:
             raise RefreshUnavailable(f"Failed to refresh token: {error}") from error
+        raise rejection
+
+    async def _saved_by_others(self, used: ManagedTokens) -> tuple[ManagedTokens, Fingerprint | None] | None:
+        """Wait a moment for what somebody else has spent our token on. The reference holds the lock for its save
+        only (wire.md section 15.23), so it may have asked at the same time and be about to save."""
+        with anyio.move_on_after(OTHERS_SAVE):
+            while True:
+                seen = self._store.fingerprint()
+                if newer := self._newer(used, await self._store.load()):
+                    return newer, seen
+                await anyio.sleep(LOOK_AGAIN)
+        return None
 
     def _newer(self, used: ManagedTokens, stored: Credential | None) -> ManagedTokens | None:
         """What the store has, if it is newer than what was used.

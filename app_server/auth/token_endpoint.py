@@ -19,11 +19,15 @@ REFRESH_TIMEOUT: Final = 30.0
 
 RefreshReason = Literal["unauthorized_recovery", "forced", "proactive_expiry", "scheduled"]
 
+_FAILED: Final = "Your access token could not be refreshed"
 _SIGN_IN_AGAIN: Final = "Please log out and sign in again."
+
+ALREADY_USED: Final = f"{_FAILED} because your refresh token was already used. {_SIGN_IN_AGAIN}"
+
 _REJECTIONS: Final = {
-    "refresh_token_expired": f"because your refresh token has expired. {_SIGN_IN_AGAIN}",
-    "refresh_token_reused": f"because your refresh token was already used. {_SIGN_IN_AGAIN}",
-    "refresh_token_invalidated": f"because your refresh token was revoked. {_SIGN_IN_AGAIN}",
+    "refresh_token_expired": f"{_FAILED} because your refresh token has expired. {_SIGN_IN_AGAIN}",
+    "refresh_token_reused": ALREADY_USED,
+    "refresh_token_invalidated": f"{_FAILED} because your refresh token was revoked. {_SIGN_IN_AGAIN}",
 }
 
 log = logging.getLogger(__name__)
@@ -118,9 +122,9 @@ def _unusable() -> RefreshUnavailable:
 def _failure(answer: HttpAnswer) -> RefreshRejected | RefreshUnavailable:
     code = _error_code(answer.document)
     if code in _REJECTIONS:
-        return RefreshRejected(f"Your access token could not be refreshed {_REJECTIONS[code]}", code)
+        return RefreshRejected(_REJECTIONS[code], code)
     if answer.status == 401 or (answer.status == 400 and code == "invalid_grant"):
-        return RefreshRejected(f"Your access token could not be refreshed. {_SIGN_IN_AGAIN}", code)
+        return RefreshRejected(f"{_FAILED}. {_SIGN_IN_AGAIN}", code)
     return RefreshUnavailable(f"Failed to refresh token: {answer.status} {answer.reason}".rstrip())
 
 

@@ -182,7 +182,7 @@ async def _cancel(server: OwnServer, login_id: str) -> None:
     with anyio.move_on_after(CANCEL_TIMEOUT, shield=True):
         answer = await server.client.request(LOGIN_CANCEL, CancelLoginAccountParams(login_id=login_id))
         if answer.status == "canceled":
-            server.console.say("Cancelled; nothing has changed.")
+            server.console.say("Cancelled.")
         else:
             server.console.say("The login had ended already; see app-server login status")
 

@@ -67,7 +67,7 @@ class ServerProcess:
         self.process = process
         self.home = home
         self.log = log
-        self._input, self._output = streams
+        self._input, self.output = streams
         self.messages: list[Json] = []
         self._buffer = b""
         self._lines: deque[bytes] = deque()
@@ -94,7 +94,7 @@ class ServerProcess:
 
     async def close_output(self) -> None:
         """What a parent does that will not read any more."""
-        await self._output.aclose()
+        await self.output.aclose()
 
     # Hearing
 
@@ -102,7 +102,7 @@ class ServerProcess:
         """The next line, raw; fails when the output ends or the deadline passes."""
         with anyio.fail_after(DEADLINE):
             while not self._lines:
-                self._keep(await self._output.receive())
+                self._keep(await self.output.receive())
         return self._lines.popleft()
 
     def _keep(self, chunk: bytes) -> None:
@@ -143,7 +143,7 @@ class ServerProcess:
     async def rest(self) -> list[Json]:
         """Everything up to the end of the output."""
         with anyio.fail_after(DEADLINE):
-            async for chunk in self._output:
+            async for chunk in self.output:
                 self._keep(chunk)
         rest = [json.loads(line) for line in [*self._lines, self._buffer] if line]
         self._lines.clear()

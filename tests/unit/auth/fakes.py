@@ -41,7 +41,7 @@ def issued(newer: ManagedTokens) -> HttpAnswer:
     )
 
 
-def refused(code: str = "refresh_token_reused") -> HttpAnswer:
+def refused(code: str = "refresh_token_expired") -> HttpAnswer:
     """The answer with which an issuer refuses for good."""
     return HttpAnswer(401, "Unauthorized", {"error": {"code": code}})
 

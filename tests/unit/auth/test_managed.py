@@ -3,14 +3,15 @@
 What a client sees of it is in ``tests/wire/refresh``.
 """
 
+import anyio
 import pytest
 
 from app_server.auth.credentials import ManagedTokens
 from app_server.auth.errors import RefreshRejected, RefreshUnavailable, SignedOut
-from app_server.auth.managed import SAVING
+from app_server.auth.managed import OTHERS_SAVE, SAVING
 from app_server.auth.store_errors import StoreUnreadable
 from app_server.auth.token_endpoint import HttpAnswer
-from tests.unit.auth.fakes import Gate, issued, others_run, refused, tokens
+from tests.unit.auth.fakes import DEADLINE, Gate, issued, others_run, refused, tokens
 from tests.unit.auth.managed_support import NEW, NEWEST, OLD, bench, generation
 
 # Sharing
@@ -174,3 +175,31 @@ async def test_a_login_that_was_replaced_takes_its_refusal_along() -> None:
         await b.fails()
         b.refresh.forget()
         assert b.refresh.rejection(OLD) is None
+
+
+async def test_what_somebody_else_has_spent_is_looked_for_in_the_store_before_it_is_given_up() -> None:
+    # The reference holds the lock for its save only, so it may have asked at the same time.
+    async with bench(refused("refresh_token_reused")) as b:
+        b.issuer.gate = Gate()
+        waiter = b.waiter()
+        await b.issuer.gate.reached.wait()
+        b.issuer.gate.open()
+        while b.store.locked:
+            await anyio.lowlevel.checkpoint()
+        async with b.store.exclusive(1):  # which is what it waits for
+            b.store.put(NEW)
+        await waiter.over.wait()
+        assert waiter.newer == NEW
+        assert b.adopted == [(NEW, b.store.fingerprint())]
+        assert b.rejected == 0
+        assert b.refresh.rejection(OLD) is None
+
+
+async def test_it_is_looked_for_only_so_long() -> None:
+    async with bench(refused("refresh_token_reused")) as b:
+        before = anyio.current_time()
+        error = await b.fails()
+        assert isinstance(error, RefreshRejected)
+        assert error.code == "refresh_token_reused"
+        assert OTHERS_SAVE <= anyio.current_time() - before < DEADLINE
+        assert (b.rejected, len(b.issuer.asked)) == (1, 1)

@@ -91,7 +91,7 @@ async def test_ctrl_c_cancels_and_leaves_nothing_behind(fake: FakeOpenAI, comman
         command.interrupt()
         outcome = await command.outcome()
     assert outcome.status == 130
-    assert outcome.out.endswith("Cancelled; nothing has changed.\n")
+    assert outcome.out.endswith("Cancelled.\n")
     assert outcome.err == ""
     assert await is_refused(callback)
     assert not (home / "auth.json").exists()
@@ -156,7 +156,7 @@ async def test_the_address_that_a_browser_elsewhere_ended_on_is_pasted(
 async def test_without_the_right_address_the_login_is_given_up(commands: Commands, home: Path, text: str) -> None:
     outcome = await commands.run("login", "--paste", stdin=text)
     assert outcome.status == 1
-    assert outcome.out.endswith("Cancelled; nothing has changed.\n")
+    assert outcome.out.endswith("Cancelled.\n")
     assert not (home / "auth.json").exists()
 
 

@@ -24,7 +24,7 @@ async def test_the_time_left_is_counted_down_until_ctrl_c_cancels(commands: Comm
         await terminal.until("\r\x1b[Kwaiting for the browser… 9:59 left")
         terminal.type(CTRL_C)
         assert await terminal.status() == 130
-    assert terminal.screen.endswith("Cancelled; nothing has changed.\r\n")
+    assert terminal.screen.endswith("Cancelled.\r\n")
     assert not (home / "auth.json").exists()
 
 
@@ -60,7 +60,7 @@ async def test_ctrl_c_ends_the_wait_for_a_paste(commands: Commands) -> None:
         await terminal.until("the address> ")
         terminal.type(CTRL_C)
         assert await terminal.status() == 130
-    assert terminal.screen.endswith("Cancelled; nothing has changed.\r\n")
+    assert terminal.screen.endswith("Cancelled.\r\n")
 
 
 @needs_proc

@@ -1,6 +1,6 @@
 """A browser login that goes well, from its request to its announcement (wire.md section 7).
 
-What can go wrong is in ``test_browser_failures``, what requests the callback server refuses in ``test_callback_server``.
+What can go wrong is in ``test_browser_failures``; which requests are no callback, in ``test_callback_server``.
 """
 
 import hashlib

@@ -1,10 +1,9 @@
-"""What the server on the callback port answers, and what it takes for a callback (wire.md section 7 and 15.5, 15.7, 15.26).
+"""What the server on the callback port answers, and what it takes for a callback (wire.md sections 7 and 15).
 
 Every refusal here is followed by the true callback, which has to go through: a login survives its visitors.
 """
 
 import sys
-from pathlib import Path
 
 import anyio
 import pytest
@@ -241,7 +240,7 @@ async def test_another_login_server_may_ask_it_to_leave(
     assert (answer.status, answer.text) == (200, "Login cancelled")
     assert await next_messages(server, 1) == [ended(login, "Login server error: Login cancelled")]
     assert await server.barrier() == []
-    assert not Path(server.home / "auth.json").exists()
+    assert not (server.home / "auth.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from app_server.fake_openai.recorder import RecordedRequest
 from app_server.fake_openai.server import FakeOpenAI
 from app_server.fake_openai.tokens import TokenSet
 from tests.support.server import ServerProcess
-from tests.support.upstream import NOBODY, UPDATED, Start, stored, token_in_force
+from tests.support.upstream import NOBODY, UPDATED, Start, managed_login, store, stored, token_in_force
 from tests.wire.refresh.support import EXPIRED, INTERRUPTED, USAGE, presented, reason, use, why_not
 
 MANY = 8
@@ -166,6 +166,29 @@ async def test_when_the_one_that_asks_dies_the_next_one_asks_and_the_others_lear
             else:
                 assert "result" in answer
     assert presented(fake) == [login.refresh_token] * 2
+
+
+async def test_a_program_that_asks_without_the_lock_may_be_quicker_and_costs_nobody_the_login(
+    fake: FakeOpenAI, login: TokenSet, start: Start
+) -> None:
+    # As the reference does, which holds the lock for its save only.
+    async with crowd(start, 2) as servers:
+        await for_each(servers, announced)
+        fake.expire(login.access_token)
+        fake.fault("token", hang=True)
+        await for_each(servers, ask)
+        await fake.requests.wait_for("token")
+        quicker = fake.state.refresh(login.refresh_token)
+        fake.release()
+        await fake.requests.wait_for("usage", count=2)
+
+        store(servers[0].home, managed_login(quicker))
+
+        for server in servers:
+            assert "result" in await server.answer(1)
+            assert await token_in_force(server) == quicker.access_token
+            assert await server.barrier() == []
+    assert presented(fake) == [login.refresh_token]
 
 
 async def test_a_lock_that_somebody_never_lets_go_of_is_waited_for_only_so_long(
