@@ -21,18 +21,16 @@ from app_server.auth.errors import (
 from app_server.auth.parent import tokens_from_parent
 from app_server.auth.tokens import InvalidToken
 from app_server.backend.routing import Routing, RoutingError
+from app_server.handlers.account_response import account_response
 from app_server.pending_login import PendingLogin
 from app_server.router import Deferred, Reply
 from protocol.account import (
-    Account,
     AmazonBedrockAccessKeysLogin,
     AmazonBedrockLogin,
-    ApiKeyAccount,
     ApiKeyLogin,
     ApiKeyLoginStarted,
     CancelLoginAccountParams,
     CancelLoginAccountResponse,
-    ChatgptAccount,
     ChatgptAuthTokensLogin,
     ChatgptAuthTokensLoginStarted,
     ChatgptLogin,
@@ -48,7 +46,6 @@ from protocol.account import (
     LoginAccountParams,
     LoginAccountResponse,
     LogoutAccountResponse,
-    WorkspaceRouting,
 )
 from protocol.errors import InternalError, InvalidRequest
 from protocol.method import Empty
@@ -61,6 +58,7 @@ class AccountHandlers:
 
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
+        self._made: tuple[Credential | None, Routing | None, GetAccountResponse] | None = None
 
     async def read(self, params: GetAccountParams) -> Reply[GetAccountResponse] | Deferred[GetAccountResponse]:
         """``account/read``. What has to wait for an upstream does not hold up the requests behind this one."""
@@ -182,16 +180,16 @@ class AccountHandlers:
 
     def _read(self, credential: Credential | None) -> Reply[GetAccountResponse] | Deferred[GetAccountResponse]:
         if credential is None or not self._accounts.requires_openai_auth:
-            return Reply(self._nobody())
+            return Reply(self._response(None, None))
         if isinstance(credential, ApiKey):
-            return Reply(self._response(Account(ApiKeyAccount(type="apiKey"))))
+            return Reply(self._response(credential, None))
         if not credential.account_id and not isinstance(credential, ExternalTokens):
-            return Reply(self._chatgpt(credential, None))
+            return Reply(self._response(credential, None))
         if routing := self._accounts.routing.known(credential):
-            return Reply(self._chatgpt(routing.credential, routing))
+            return Reply(self._response(routing.credential, routing))
         if self._accounts.auth.awaits_refresh(credential):
             # Its backend could only be asked with newer tokens, and this question never waits for the issuer.
-            return Reply(self._chatgpt(credential, None))
+            return Reply(self._response(credential, None))
         return Deferred(lambda: self._read_routed(credential))
 
     def _auth_status(self, include_token: bool) -> Reply[GetAuthStatusResponse]:
@@ -210,36 +208,17 @@ class AccountHandlers:
         try:
             routing = await self._accounts.routing.find(credential)
         except SignedOut:
-            return Reply(self._nobody())
+            return Reply(self._response(None, None))
         except (RoutingError, RecoveryFailed) as error:
             raise InternalError(error.message, _additional_details(error.details)) from None
-        return Reply(self._chatgpt(routing.credential, routing))
+        return Reply(self._response(routing.credential, routing))
 
-    def _nobody(self) -> GetAccountResponse:
-        return GetAccountResponse(requires_openai_auth=self._accounts.requires_openai_auth)
-
-    def _chatgpt(self, credential: Credential, routing: Routing | None) -> GetAccountResponse:
-        account = ChatgptAccount(
-            type="chatgpt",
-            email=credential.email,
-            plan_type=credential.plan_type or "unknown",
-            workspace_name=routing.workspace_name if routing else None,
-        )
-        return self._response(Account(account), credential.user_id, routing)
-
-    def _response(
-        self, account: Account, user_id: str | None = None, routing: Routing | None = None
-    ) -> GetAccountResponse:
-        workspace_routing = None
-        if routing is not None:
-            workspace_routing = WorkspaceRouting(
-                chatgpt_account_id=routing.account_id,
-                backend_origin=routing.backend_origin,
-                account_routing_override=routing.override,
-            )
-        return GetAccountResponse(
-            account=account, user_id=user_id, requires_openai_auth=True, workspace_routing=workspace_routing
-        )
+    def _response(self, credential: Credential | None, routing: Routing | None) -> GetAccountResponse:
+        """The answer; made once for as long as nothing changes, because nothing is asked more often."""
+        if self._made is None or self._made[0] is not credential or self._made[1] is not routing:
+            response = account_response(credential, routing, requires_openai_auth=self._accounts.requires_openai_auth)
+            self._made = (credential, routing, response)
+        return self._made[2]
 
 
 def _login_id(text: str) -> str:
