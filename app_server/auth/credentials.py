@@ -10,29 +10,7 @@ from typing import ClassVar, Final, Literal, TypeAlias, get_args
 
 from pydantic import SecretStr
 
-PlanType: TypeAlias = Literal[
-    "free",
-    "go",
-    "plus",
-    "pro",
-    "prolite",
-    "promax",
-    "team",
-    "self_serve_business_prolite",
-    "self_serve_business_usage_based",
-    "business",
-    "ent26",
-    "enterprise_cbp_automation",
-    "enterprise_cbp_usage_based",
-    "enterprise",
-    "edu",
-    "edu_plus",
-    "edu_pro",
-    "sci",
-    "sci_plus",
-    "unknown",
-]
-"""The plans that go over the wire; ``unknown`` for an account whose plan is not known here."""
+from protocol.account import PlanType
 
 _PLANS: Final[dict[str, PlanType]] = {
     **{plan: plan for plan in get_args(PlanType)},

@@ -23,7 +23,7 @@ from app_server.auth.store_errors import StoreError
 from app_server.auth.token_endpoint import ALREADY_USED, RefreshReason, TokenEndpoint
 from app_server.flight import Flight
 
-SAVING: Final = 5.0
+SAVING: Final = 3.0
 """Seconds by which another process's refresh is waited for longer than the exchange with the issuer can take."""
 
 OTHERS_SAVE: Final = 2.0

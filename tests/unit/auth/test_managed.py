@@ -114,7 +114,7 @@ async def test_a_lock_that_somebody_keeps_is_no_reason_to_log_out() -> None:
         error = await b.fails()
         assert isinstance(error, RefreshUnavailable)
         assert error.message == (
-            "Failed to refresh token: auth.lock is held by process 4711 and was not released within 8 s"
+            "Failed to refresh token: auth.lock is held by process 4711 and was not released within 6 s"
         )
         assert (error.maybe_spent, b.issuer.asked, b.rejected) == (False, [], 0)
 

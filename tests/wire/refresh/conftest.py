@@ -1,6 +1,11 @@
-"""The fake as issuer and upstream, and a server with a stored ChatGPT login that it has announced."""
+"""The fake as issuer and upstream, and servers with a stored ChatGPT login.
 
-from collections.abc import AsyncIterator
+To start a server takes longer than most of these tests, so those of a module share one, ``server``: each is given a
+new login in its home, which it has adopted, and knows the workspace of, when the test begins. A test that ends its
+server, or needs another, uses ``own_server`` or ``start``, in a home of its own.
+"""
+
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -12,16 +17,35 @@ from tests.support.server import ServerProcess
 from tests.support.upstream import UPDATED, Start, managed_login, server_with, store
 
 
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeOpenAI]:
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """One event loop for what a module shares."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def shared_fake() -> AsyncIterator[FakeOpenAI]:
     async with FakeOpenAI.running() as fake:
         yield fake
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A CODEX_HOME that nobody has used yet."""
-    return tmp_path / "home"
+def fake(shared_fake: FakeOpenAI) -> Iterator[FakeOpenAI]:
+    """The fake as if it had just been started."""
+    shared_fake.reset()
+    yield shared_fake
+    shared_fake.clear_faults()
+
+
+@pytest.fixture(scope="module")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shared") / "home"
+
+
+@pytest.fixture
+def home(request: pytest.FixtureRequest, tmp_path: Path, shared_home: Path) -> Path:
+    """The CODEX_HOME of the shared server, for tests that use that; else one that nobody has used yet."""
+    return shared_home if "server" in request.fixturenames else tmp_path / "home"
 
 
 @pytest.fixture
@@ -31,15 +55,32 @@ def start(fake: FakeOpenAI, home: Path) -> Start:
 
 @pytest.fixture
 def login(fake: FakeOpenAI, home: Path) -> TokenSet:
-    """The tokens that are stored when the server starts; good for an hour."""
+    """The tokens that are stored when the test begins; good for an hour."""
     tokens = fake.mint()
     store(home, managed_login(tokens))
     return tokens
 
 
+@pytest.fixture(scope="module")
+async def shared_server(shared_fake: FakeOpenAI, shared_home: Path) -> AsyncIterator[ServerProcess]:
+    store(shared_home, managed_login(shared_fake.mint()))
+    async with server_with(shared_fake, shared_home) as server:
+        await server.notification(UPDATED)
+        yield server
+
+
 @pytest.fixture
-async def server(login: TokenSet, start: Start) -> AsyncIterator[ServerProcess]:
-    """A server with that login, whose workspace is known, so that it has nothing to do by itself any more."""
+async def server(fake: FakeOpenAI, login: TokenSet, shared_server: ServerProcess) -> ServerProcess:
+    """A server with that login, and with nothing to do by itself any more."""
+    await shared_server.result("account/read", {})
+    await shared_server.barrier()
+    fake.requests.clear()
+    return shared_server
+
+
+@pytest.fixture
+async def own_server(login: TokenSet, start: Start) -> AsyncIterator[ServerProcess]:
+    """The same, for a test that ends it."""
     async with start() as server:
         await server.notification(UPDATED)
         yield server

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import anyio
-import pytest
 
 from app_server.fake_openai.server import FakeOpenAI
 from app_server.fake_openai.tokens import TokenSet
 from tests.support.server import Json, ServerProcess
 from tests.support.upstream import (
+    LOGIN,
     NOBODY,
     UPDATED,
     Start,
@@ -122,29 +122,27 @@ async def test_a_token_endpoint_that_hangs_holds_nobody_else_up(
     assert (await server.answer(1))["result"]["account"]["type"] == "chatgpt"
 
 
-@pytest.mark.parametrize("method", ["account/logout", "account/login/start"])
 async def test_a_token_endpoint_that_hangs_holds_up_neither_logout_nor_login(
-    fake: FakeOpenAI, login: TokenSet, server: ServerProcess, method: str
+    fake: FakeOpenAI, home: Path, login: TokenSet, server: ServerProcess
 ) -> None:
-    fake.fault("token", hang=True)
-    await server.send({"id": 1, "method": "getAuthStatus", "params": FORCED})
-    await fake.requests.wait_for("token")
+    key: Json = {"auth_mode": "apikey", "OPENAI_API_KEY": "sk-test"}
+    for number, (method, params, left) in enumerate(
+        (("account/logout", None, None), (LOGIN, {"type": "apiKey", "apiKey": "sk-test"}, key)), 1
+    ):
+        store(home, managed_login(fake.mint()))
+        await server.result("account/read", {})
+        fake.fault("token", hang=True)
+        await server.send({"id": 1, "method": "getAuthStatus", "params": FORCED})
+        await fake.requests.wait_for("token", count=number)
 
-    with anyio.fail_after(5):
-        if method == "account/logout":
-            await server.result(method)
-            expected: Json = {"authMethod": None, "authToken": None, "requiresOpenaiAuth": True}
-        else:
-            await server.result(method, {"type": "apiKey", "apiKey": "sk-test"})
-            expected = {"authMethod": "apikey", "authToken": "sk-test", "requiresOpenaiAuth": True}
-        await server.answer(1)
-    fake.release()
-    # What was under way is never saved over it.
-    assert await server.result("getAuthStatus", {"includeToken": True}) == expected
-    if method == "account/logout":
-        assert not (server.home / "auth.json").exists()
-    else:
-        assert stored(server.home) == {"auth_mode": "apikey", "OPENAI_API_KEY": "sk-test"}
+        with anyio.fail_after(5):
+            await server.result(method, params)
+            await server.answer(1)
+        fake.release()
+
+        # What was under way is never saved over it.
+        assert await token_in_force(server) == (left and left["OPENAI_API_KEY"])
+        assert (stored(home) if (home / "auth.json").exists() else None) == left
 
 
 async def test_a_login_is_refreshed_by_the_issuer_that_it_came_from(fake: FakeOpenAI, home: Path, start: Start) -> None:

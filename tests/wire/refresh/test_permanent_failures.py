@@ -27,7 +27,6 @@ REFUSALS: list[tuple[str, Json]] = [
     (EXPIRED, {"status": 400, "json": {"error": "refresh_token_expired"}}),
     (EXPIRED, {"status": 403, "json": {"code": "refresh_token_expired"}}),
     (EXPIRED, {"status": 500, "json": {"error": {"code": "REFRESH_TOKEN_EXPIRED"}}}),
-    (REUSED, {"status": 429, "json": {"error": "Refresh_Token_Reused"}}),
     (INVALIDATED, {"status": 401, "json": {"error": {"code": "refresh_token_invalidated"}}}),
     (INVALIDATED, {"status": 503, "json": {"error": "refresh_token_invalidated"}}),
     (INVALIDATED, {"status": 404, "json": {"code": "refresh_token_INVALIDATED"}}),
@@ -37,7 +36,7 @@ REFUSALS: list[tuple[str, Json]] = [
     (SIGN_IN_AGAIN, {"status": 400, "json": {"error": "invalid_grant", "error_description": "who knows"}}),
     (SIGN_IN_AGAIN, {"status": 400, "json": {"error": {"code": "INVALID_GRANT"}}}),
 ]
-"""What the user is told, and how the issuer refuses."""
+"""What the user is told, and how the issuer refuses. What it says of a token that was used already is below."""
 
 
 async def test_every_refusal_has_its_text_and_ends_the_login(

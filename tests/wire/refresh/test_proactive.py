@@ -25,7 +25,7 @@ def store_tokens(home: Path, tokens: TokenSet, *, last_refresh: str) -> None:
     store(home, managed_login(tokens, last_refresh=last_refresh))
 
 
-@pytest.mark.parametrize("expires_in", [295, 1, -3600])
+@pytest.mark.parametrize("expires_in", [295, -3600])
 async def test_a_token_that_runs_out_within_five_minutes_is_refreshed_at_the_start(
     fake: FakeOpenAI, home: Path, start: Start, expires_in: int
 ) -> None:
@@ -151,11 +151,10 @@ async def test_nobody_who_asks_for_the_account_waits_for_a_token_endpoint_that_h
             assert await token_in_force(server) == tokens.access_token
 
 
-@pytest.mark.parametrize("seconds", [60, -60])
 async def test_an_issuer_of_tokens_that_run_out_at_once_is_not_asked_over_and_over(
-    fake: FakeOpenAI, home: Path, start: Start, seconds: int
+    fake: FakeOpenAI, home: Path, start: Start
 ) -> None:
-    fake.configure(access_token_seconds=seconds, accept_any_token=True)
+    fake.configure(access_token_seconds=60)
     tokens = fake.mint()
     store_tokens(home, tokens, last_refresh=ago(hours=1))
 

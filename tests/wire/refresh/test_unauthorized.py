@@ -8,8 +8,6 @@ import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
-
 from app_server.fake_openai.server import FakeOpenAI
 from app_server.fake_openai.tokens import Account, TokenSet
 from tests.support.server import Json, ServerProcess
@@ -173,20 +171,18 @@ async def test_the_file_is_rewritten_for_its_owner_only_and_keeps_what_is_not_un
         assert {**after, "tokens": login["tokens"], "last_refresh": login["last_refresh"]} == login
 
 
-@pytest.mark.parametrize("given", ["access_token", "id_token access_token", "access_token refresh_token"])
 async def test_what_the_answer_leaves_out_keeps_its_old_value(
-    fake: FakeOpenAI, login: TokenSet, server: ServerProcess, given: str
+    fake: FakeOpenAI, login: TokenSet, server: ServerProcess
 ) -> None:
-    newer = fake.mint()
-    fake.expire(login.access_token)
-    # One that is null is as good as one that is not there.
-    fake.fault("token", json={"id_token": None, "refresh_token": None, **answer_with(newer, *given.split())})
+    for given in (["access_token"], ["id_token", "access_token"], ["access_token", "refresh_token"]):
+        before, newer = stored(server.home)["tokens"], fake.mint()
+        fake.expire(before["access_token"])
+        # One that is null is as good as one that is not there.
+        fake.fault("token", json={"id_token": None, "refresh_token": None, **answer_with(newer, *given)})
 
-    await use(server)
+        await use(server)
 
-    tokens = stored(server.home)["tokens"]
-    for name in ("id_token", "access_token", "refresh_token"):
-        assert tokens[name] == getattr(newer if name in given.split() else login, name), name
+        assert stored(server.home)["tokens"] == {**before, **answer_with(newer, *given)}
 
 
 async def test_the_account_stays_whatever_the_new_tokens_say(
@@ -272,8 +268,9 @@ async def test_the_lookup_and_everything_else_share_one_refresh(
 
 
 async def test_a_client_that_leaves_while_it_refreshes_loses_nothing(
-    fake: FakeOpenAI, login: TokenSet, server: ServerProcess, start: Start
+    fake: FakeOpenAI, login: TokenSet, own_server: ServerProcess, start: Start
 ) -> None:
+    server = own_server
     fake.expire(login.access_token)
     fake.fault("token", when="after", delay=0.2)
     await server.send(USAGE)
