@@ -1,6 +1,6 @@
 """Where this program keeps its files: ``CODEX_HOME``. Nothing else, because the very first answer waits for this.
 
-Reading ``config.toml`` there is ``config``; creating and writing files there is ``auth.store``.
+Reading ``config.toml`` there is ``config``; creating and writing files there is ``auth.stores``.
 """
 
 import os

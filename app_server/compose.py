@@ -21,8 +21,7 @@ from app_server.auth.journal import FileJournal, NoJournal
 from app_server.auth.manager import AuthManager
 from app_server.auth.policy import LoginPolicy
 from app_server.auth.revocation import Revocation
-from app_server.auth.store import Store, UnavailableStore, open_store
-from app_server.auth.store_errors import StoreUnavailable
+from app_server.auth.stores.opening import open_store
 from app_server.auth.token_endpoint import REFRESH_TIMEOUT, TokenEndpoint
 from app_server.backend.authorized import AuthorizedHttp
 from app_server.backend.http import HttpClient
@@ -100,7 +99,7 @@ async def _compose(
     def changed() -> None:
         accounts.changed()
 
-    store = _store(settings, warn)
+    store = open_store(settings.credentials_store, settings.codex_home, warn)
     auth = AuthManager(
         store,
         NoJournal() if settings.credentials_store == "ephemeral" else FileJournal(settings.codex_home),
@@ -157,14 +156,6 @@ async def _compose(
         closing=accounts.close,
         finish=accounts.finish,
     )
-
-
-def _store(settings: Settings, warn: Callable[[str, str], None]) -> Store:
-    try:
-        return open_store(settings.credentials_store, settings.codex_home, warn)
-    except StoreUnavailable as error:
-        # Whoever logs in is told; tokens that the parent owns need no store at all.
-        return UnavailableStore(str(error))
 
 
 def _refresh_url(settings: Settings, tokens: ManagedTokens) -> str:

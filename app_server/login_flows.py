@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from app_server.accounts import Brand
-    from app_server.auth.browser import BrowserLogin
-    from app_server.auth.device_code import DeviceCodeLogin
-    from app_server.auth.oauth import OAuthClient
+    from app_server.auth.login.browser import BrowserLogin
+    from app_server.auth.login.device_code import DeviceCodeLogin
+    from app_server.auth.login.oauth import OAuthClient
     from app_server.backend.http import HttpClient
     from app_server.config import Settings
     from app_server.session import Session
@@ -37,7 +37,7 @@ class LoginFlows:
 
         :raises PortUnavailable: there is no port for the callback.
         """
-        from app_server.auth.browser import BrowserLogin  # noqa: PLC0415 - see the module's docstring
+        from app_server.auth.login.browser import BrowserLogin  # noqa: PLC0415 - see the module's docstring
 
         return await BrowserLogin.start(
             self._oauth(),
@@ -53,12 +53,12 @@ class LoginFlows:
         :raises DeviceCodeNotEnabled: the issuer does not offer this.
         :raises DeviceCodeUnavailable: the issuer gave no code.
         """
-        from app_server.auth.device_code import DeviceCodeLogin  # noqa: PLC0415
+        from app_server.auth.login.device_code import DeviceCodeLogin  # noqa: PLC0415
 
         return await DeviceCodeLogin.start(self._oauth())
 
     def _oauth(self) -> OAuthClient:
-        from app_server.auth.oauth import OAuthClient  # noqa: PLC0415
+        from app_server.auth.login.oauth import OAuthClient  # noqa: PLC0415
 
         settings = self._settings
         return OAuthClient(self._client.send, settings.issuer, settings.client_id, settings.forced_chatgpt_workspace_id)

@@ -23,7 +23,7 @@ AuthError
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from app_server.auth.port_holder import Holder
+    from app_server.auth.login.port_holder import Holder
 
 
 class AuthError(Exception):

@@ -14,12 +14,12 @@ import anyio
 from anyio.abc import TaskGroup
 from pydantic import SecretStr
 
-from app_server.auth.auth_file import Fingerprint
 from app_server.auth.credentials import Credential, ManagedTokens
 from app_server.auth.errors import RecoveryFailed, RefreshRejected, RefreshUnavailable, SignedOut
 from app_server.auth.journal import Journal
-from app_server.auth.store import Access, Store
-from app_server.auth.store_errors import StoreError
+from app_server.auth.stores.auth_file import Fingerprint
+from app_server.auth.stores.store import Access, Store
+from app_server.auth.stores.store_errors import StoreError
 from app_server.auth.token_endpoint import ALREADY_USED, RefreshReason, TokenEndpoint
 from app_server.flight import Flight
 

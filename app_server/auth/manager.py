@@ -16,7 +16,6 @@ import anyio
 from anyio.abc import TaskGroup
 from pydantic import SecretStr
 
-from app_server.auth.auth_file import Fingerprint
 from app_server.auth.credentials import ApiKey, Credential, ExternalTokens, ManagedTokens, PersonalAccessToken
 from app_server.auth.errors import (
     CredentialsNotSaved,
@@ -31,8 +30,9 @@ from app_server.auth.managed import ManagedRefresh
 from app_server.auth.parent import AskParent, ParentRefresh
 from app_server.auth.policy import LoginPolicy
 from app_server.auth.schedule import Schedule
-from app_server.auth.store import LOCK_TIMEOUT, Store
-from app_server.auth.store_errors import StoreError
+from app_server.auth.stores.auth_file import Fingerprint
+from app_server.auth.stores.store import LOCK_TIMEOUT, Store
+from app_server.auth.stores.store_errors import StoreError
 from app_server.auth.token_endpoint import TokenEndpoint
 from app_server.auth.tokens import expires_at
 from app_server.flight import Flight

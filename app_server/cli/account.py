@@ -1,11 +1,10 @@
 """``app-server login status`` and ``app-server logout``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from app_server.auth.credentials import Credential, ManagedTokens
-from app_server.auth.store import Store, UnavailableStore, open_store
-from app_server.auth.store_errors import StoreUnavailable
+from app_server.auth.stores.opening import open_store
 from app_server.cli.console import Console
 from app_server.cli.masking import masked
 from app_server.cli.own_server import OwnServer, prepare, run, run_with_server
@@ -36,21 +35,14 @@ def run_logout(overrides: Sequence[str]) -> int:
     return run_with_server(overrides, Console(), _log_out)
 
 
-def stored_logins(settings: Settings, warn: Callable[[str, str], None] | None = None) -> Store:
-    """The store of the configuration, to look into; an empty one where there is none.
-
-    :param warn: is told what the user should know about it: a sentence, and details.
-    """
-    try:
-        return open_store(settings.credentials_store, settings.codex_home, warn)
-    except StoreUnavailable as error:
-        return UnavailableStore(str(error))
-
-
 async def _status(settings: Settings, warnings: Sequence[ConfigWarning], console: Console) -> int:
     for warning in warnings:
         console.warn(f"{warning.summary} {warning.details or ''}".strip())
-    store = stored_logins(settings, lambda summary, details: console.warn(f"{summary} {details}"))
+    store = open_store(
+        settings.credentials_store,
+        settings.codex_home,
+        lambda summary, details: console.warn(f"{summary} {details}"),
+    )
     state = await login_state(settings, store)
     if state.problem is not None:
         console.fail(f"the stored login cannot be read: {state.problem}")

@@ -6,8 +6,8 @@ What is looked at stands in ``app_server.diagnosis``. No server is started: it w
 from collections.abc import Sequence
 from typing import Final
 
+from app_server.auth.stores.opening import open_store
 from app_server.backend.http import HttpClient
-from app_server.cli.account import stored_logins
 from app_server.cli.console import Console
 from app_server.cli.own_server import prepare
 from app_server.cli.own_server import run as run_to_end
@@ -32,7 +32,7 @@ def run(overrides: Sequence[str], *, json: bool, check_upstream: bool) -> int:
 async def _examine(settings: Settings, warnings: Sequence[ConfigWarning], json: bool, check_upstream: bool) -> int:
     client = HttpClient(settings.ca_certificate)
     try:
-        diagnosis = Diagnosis(settings, warnings, client, stored_logins(settings))
+        diagnosis = Diagnosis(settings, warnings, client, open_store(settings.credentials_store, settings.codex_home))
         report = await diagnosis.report(check_upstream=check_upstream)
     finally:
         await client.aclose()

@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeVar
 import anyio
 from pydantic import SecretStr
 
-from app_server.auth import browser, device_code
+from app_server.auth.login import browser, device_code
 from app_server.cli.browser import can_open, open_browser
 from app_server.cli.console import MAX_LINE, Console
 from app_server.cli.masking import masked

@@ -20,7 +20,7 @@ from typing import Final
 
 import anyio
 
-from app_server.auth.port_holder import Holder
+from app_server.auth.login.port_holder import Holder
 from app_server.cli.console import Console
 from app_server.diagnosis.ports import holder_of, port_state
 

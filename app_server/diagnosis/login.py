@@ -8,7 +8,8 @@ from app_server.auth.credentials import ApiKey, Credential, ExternalTokens, Mana
 from app_server.auth.journal import FileJournal
 from app_server.auth.manager import AuthManager
 from app_server.auth.policy import LoginPolicy
-from app_server.auth.store import Store, StoreError
+from app_server.auth.stores.store import Store
+from app_server.auth.stores.store_errors import StoreError
 from app_server.auth.tokens import expires_at
 from app_server.config import Settings
 from app_server.config.load import ACCESS_TOKEN_VARIABLE

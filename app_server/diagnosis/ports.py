@@ -13,7 +13,7 @@ from typing import Final, Literal
 import anyio
 from anyio import to_thread
 
-from app_server.auth.port_holder import Holder, find_holder
+from app_server.auth.login.port_holder import Holder, find_holder
 from protocol.diagnosis import DiagnosedPort, DiagnosisFinding, PortHolder
 
 PortState = Literal["free", "held", "reserved", "unavailable"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from app_server.auth.manager import AuthManager
-    from app_server.auth.store import Store
+    from app_server.auth.stores.store import Store
     from app_server.backend.http import HttpClient
     from app_server.config import ConfigWarning, Settings
     from protocol.diagnosis import DiagnoseAccountResponse, DiagnosisFinding

@@ -14,9 +14,9 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
-from app_server.auth import auth_file
-from app_server.auth.locks import holders
-from app_server.auth.store_errors import StoreUnavailable
+from app_server.auth.stores import auth_file
+from app_server.auth.stores.locks import holders
+from app_server.auth.stores.store_errors import StoreUnavailable
 from app_server.config import Settings
 from app_server.transport.blocking import BlockingCalls
 from protocol.diagnosis import DiagnosisFinding, FindingStatus
@@ -64,7 +64,7 @@ async def _examine_keyring(*, needed: bool) -> DiagnosisFinding:
 
 
 def _name_of_keyring() -> str:
-    from app_server.auth.keyring_backend import system_keyring  # noqa: PLC0415 - most homes have a file
+    from app_server.auth.stores.keyring_backend import system_keyring  # noqa: PLC0415 - most homes have a file
 
     backend = system_keyring()
     return str(getattr(backend, "name", type(backend).__name__))

@@ -68,6 +68,7 @@ class Page:
         self._session = session
         self.complaints: list[str] = []
         """What the console would show: violations of a policy, failures to load, exceptions, messages."""
+        self._complained = anyio.Event()
         self._loaded = anyio.Event()
 
     async def send(self, method: str, **params: Any) -> Json:
@@ -105,7 +106,14 @@ class Page:
     async def screenshot(self, file: Path) -> None:
         """A picture of what can be seen, as PNG."""
         picture = await self.send("Page.captureScreenshot", format="png")
-        file.write_bytes(base64.b64decode(picture["data"]))
+        await anyio.Path(file).write_bytes(base64.b64decode(picture["data"]))
+
+    async def complaint(self) -> str:
+        """The first complaint."""
+        with anyio.fail_after(DEADLINE):
+            while not self.complaints:
+                await self._complained.wait()
+        return self.complaints[0]
 
     async def roles(self) -> list[tuple[str, str]]:
         """What assistive technology is told: role and name of what is on the page, in order."""
@@ -126,9 +134,13 @@ class Page:
             case "Page.loadEventFired":
                 self._loaded.set()
             case "Log.entryAdded":
-                self.complaints.append(f"{params['entry']['source']}: {params['entry']['text']}")
+                self._complain(f"{params['entry']['source']}: {params['entry']['text']}")
             case "Runtime.consoleAPICalled" | "Runtime.exceptionThrown" | "Audits.issueAdded":
-                self.complaints.append(json.dumps(params))
+                self._complain(json.dumps(params))
+
+    def _complain(self, text: str) -> None:
+        self.complaints.append(text)
+        self._complained.set()
 
 
 class Browser:

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from app_server.auth.credentials import ApiKey
-from app_server.auth.store import FileStore
+from app_server.auth.stores.file_store import FileStore
 from tests.unit.auth.crowd import watch_crowd
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "60"))

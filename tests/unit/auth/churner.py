@@ -11,7 +11,7 @@ import anyio
 from pydantic import SecretStr
 
 from app_server.auth.credentials import ApiKey
-from app_server.auth.store import FileStore
+from app_server.auth.stores.file_store import FileStore
 from tests.unit.auth.samples import managed_tokens
 
 LOCK_TIMEOUT = 60.0

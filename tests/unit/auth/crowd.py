@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
 
-from app_server.auth.auth_json import decode
+from app_server.auth.stores.auth_json import decode
 
 ROOT = Path(__file__).parents[3]
 CHURNER = Path(__file__).with_name("churner.py")

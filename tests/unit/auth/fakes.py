@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 import anyio
 from pydantic import SecretStr
 
-from app_server.auth.auth_file import Fingerprint
 from app_server.auth.credentials import Credential, ManagedTokens
-from app_server.auth.store_errors import LockTimeout, StoreError
+from app_server.auth.stores.auth_file import Fingerprint
+from app_server.auth.stores.store_errors import LockTimeout, StoreError
 from app_server.auth.token_endpoint import HttpAnswer
 from tests.unit.auth.samples import jwt, managed_tokens
 

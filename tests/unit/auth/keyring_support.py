@@ -2,8 +2,8 @@
 
 import threading
 
-from app_server.auth.keyring_backend import Backend
-from app_server.auth.store_errors import StoreUnavailable
+from app_server.auth.stores.keyring_backend import Backend
+from app_server.auth.stores.store_errors import StoreUnavailable
 
 DEADLINE = 20.0
 

@@ -14,11 +14,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import anyio
 from anyio.abc import SocketStream, TaskGroup
 
-from app_server.auth.browser import BrowserLogin
 from app_server.auth.credentials import ManagedTokens
-from app_server.auth.device_code import DeviceCodeLogin
 from app_server.auth.errors import LoginFailed
-from app_server.auth.oauth import OAuthClient
+from app_server.auth.login.browser import BrowserLogin
+from app_server.auth.login.device_code import DeviceCodeLogin
+from app_server.auth.login.oauth import OAuthClient
 from app_server.backend.http import HttpClient
 from app_server.fake_openai.server import FakeOpenAI
 

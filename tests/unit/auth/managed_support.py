@@ -7,10 +7,10 @@ import anyio
 import pytest
 from anyio.abc import TaskGroup
 
-from app_server.auth.auth_file import Fingerprint
 from app_server.auth.credentials import Credential, ManagedTokens
 from app_server.auth.errors import RecoveryFailed
 from app_server.auth.managed import ManagedRefresh
+from app_server.auth.stores.auth_file import Fingerprint
 from app_server.auth.token_endpoint import HttpAnswer, RefreshReason, TokenEndpoint
 from tests.unit.auth.fakes import DEADLINE, FakeIssuer, FakeJournal, FakeStore, tokens
 

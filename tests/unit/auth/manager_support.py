@@ -14,7 +14,7 @@ from app_server.auth.errors import (
 )
 from app_server.auth.manager import AuthManager
 from app_server.auth.policy import LoginPolicy
-from app_server.auth.store_errors import StoreError
+from app_server.auth.stores.store_errors import StoreError
 from app_server.auth.token_endpoint import HttpAnswer, TokenEndpoint
 from tests.unit.auth.fakes import (
     DEADLINE,

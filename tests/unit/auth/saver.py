@@ -13,7 +13,8 @@ import anyio
 from pydantic import SecretStr
 
 from app_server.auth.credentials import ApiKey
-from app_server.auth.store import FileStore, StoreError
+from app_server.auth.stores.file_store import FileStore
+from app_server.auth.stores.store_errors import StoreError
 
 NOBODY = 65534
 

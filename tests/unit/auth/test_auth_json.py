@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from app_server.auth.auth_json import CorruptAuthFile, StoredAuth, decode, encode
 from app_server.auth.credentials import ApiKey, Claims, ExternalTokens, ManagedTokens, PersonalAccessToken
+from app_server.auth.stores.auth_json import CorruptAuthFile, StoredAuth, decode, encode
 from tests.unit.auth.samples import ACCESS_TOKEN, ID_TOKEN, managed_tokens
 
 TOKENS = {"id_token": ID_TOKEN, "access_token": ACCESS_TOKEN, "refresh_token": "refresh-1"}

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from app_server.auth.auto_store import FELL_BACK, LEFT_BEHIND, AutoStore
 from app_server.auth.credentials import ApiKey
-from app_server.auth.keyring_backend import LimitedKeyring
-from app_server.auth.keyring_store import KeyringStore
-from app_server.auth.store import FileStore
-from app_server.auth.store_errors import StoreError, StoreUnavailable, StoreUnreadable
+from app_server.auth.stores.auto_store import FELL_BACK, LEFT_BEHIND, AutoStore
+from app_server.auth.stores.file_store import FileStore
+from app_server.auth.stores.keyring_backend import LimitedKeyring
+from app_server.auth.stores.keyring_store import KeyringStore
+from app_server.auth.stores.store_errors import StoreError, StoreUnavailable, StoreUnreadable
 from tests.unit.auth.keyring_support import FakeKeyring
 from tests.unit.auth.samples import managed_tokens
 

@@ -10,9 +10,9 @@ from uuid import UUID
 import anyio
 import pytest
 
-from app_server.auth.browser import BrowserLogin
 from app_server.auth.credentials import ManagedTokens
 from app_server.auth.errors import CredentialsNotSaved
+from app_server.auth.login.browser import BrowserLogin
 from app_server.fake_openai.tokens import Account
 from tests.unit.auth.login_support import (
     Logins,

@@ -14,9 +14,9 @@ import anyio
 import pytest
 from anyio.abc import SocketStream
 
-from app_server.auth.browser import BrowserLogin
 from app_server.auth.credentials import ManagedTokens
 from app_server.auth.errors import LoginFailed
+from app_server.auth.login.browser import BrowserLogin
 from tests.unit.auth.login_support import (
     Logins,
     Stepwise,

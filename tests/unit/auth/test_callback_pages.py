@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from app_server.auth.callback_pages import failure_answer, success_answer, text_answer
 from app_server.auth.errors import LoginFailed
+from app_server.auth.login.callback_pages import failure_answer, success_answer, text_answer
 from app_server.http_server import Response
 
 VOID = {"meta", "path", "circle"}

@@ -3,8 +3,8 @@
 import pytest
 from pydantic import SecretStr
 
-from app_server.auth.callback_query import WrongState, authorization_code, missing_code
 from app_server.auth.errors import LoginFailed
+from app_server.auth.login.callback_query import WrongState, authorization_code, missing_code
 
 STATE = SecretStr("the-right-state")
 RIGHT = ("state", "the-right-state")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import anyio
 import pytest
 
-from app_server.auth.callback_pages import text_answer
-from app_server.auth.callback_server import callback_server
+from app_server.auth.login.callback_pages import text_answer
+from app_server.auth.login.callback_server import callback_server
 from app_server.http_server import Response, bind_loopback
 from tests.unit.auth.login_support import get
 

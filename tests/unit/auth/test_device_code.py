@@ -12,9 +12,9 @@ import anyio
 import pytest
 
 from app_server.auth.credentials import ManagedTokens
-from app_server.auth.device_code import DeviceCodeLogin
 from app_server.auth.errors import CredentialsNotSaved, DeviceCodeNotEnabled, DeviceCodeUnavailable
-from app_server.auth.oauth import OAuthClient
+from app_server.auth.login.device_code import DeviceCodeLogin
+from app_server.auth.login.oauth import OAuthClient
 from app_server.fake_openai.tokens import Account
 from tests.unit.auth.login_support import CLIENT_ID, Logins, Stepwise, commit_after_a_while, logins
 from tests.unit.auth.samples import jwt

@@ -15,9 +15,9 @@ import pytest
 from pydantic import SecretStr
 
 from app_server.auth.credentials import ApiKey
-from app_server.auth.keyring_note import Note, NoteFile
-from app_server.auth.keyring_store import KeyringStore
-from app_server.auth.store_errors import StoreError, StoreUnavailable, StoreUnreadable
+from app_server.auth.stores.keyring_note import Note, NoteFile
+from app_server.auth.stores.keyring_store import KeyringStore
+from app_server.auth.stores.store_errors import StoreError, StoreUnavailable, StoreUnreadable
 from tests.unit.auth.keyring_support import FakeKeyring
 from tests.unit.auth.samples import ACCESS_TOKEN, ID_TOKEN, managed_tokens
 

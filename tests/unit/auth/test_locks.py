@@ -8,8 +8,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from app_server.auth.locks import locked
-from app_server.auth.store_errors import LockTimeout, StoreError
+from app_server.auth.stores.locks import locked
+from app_server.auth.stores.store_errors import LockTimeout, StoreError
 from tests.unit.auth.conftest import Hold
 
 DEADLINE = 20.0

@@ -9,7 +9,7 @@ import pytest
 from app_server.auth.credentials import ManagedTokens
 from app_server.auth.errors import RefreshRejected, RefreshUnavailable, SignedOut
 from app_server.auth.managed import OTHERS_SAVE, SAVING
-from app_server.auth.store_errors import StoreUnreadable
+from app_server.auth.stores.store_errors import StoreUnreadable
 from app_server.auth.token_endpoint import HttpAnswer
 from tests.unit.auth.fakes import DEADLINE, Gate, issued, others_run, refused, tokens
 from tests.unit.auth.managed_support import NEW, NEWEST, OLD, bench, generation

@@ -15,7 +15,7 @@ from app_server.auth.errors import (
     SignedOut,
 )
 from app_server.auth.policy import LoginPolicy
-from app_server.auth.store_errors import StoreError
+from app_server.auth.stores.store_errors import StoreError
 from tests.unit.auth.fakes import (
     DEADLINE,
     Gate,

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from app_server.auth.errors import LoginNotAllowed
-from app_server.auth.oauth import (
+from app_server.auth.login.oauth import (
     ExchangeFailed,
     IssuedTokens,
     OAuthClient,

@@ -11,7 +11,7 @@ import pytest
 from anyio.abc import TaskGroup
 
 from app_server.auth.errors import PortUnavailable
-from app_server.auth.port import bind_callback_port
+from app_server.auth.login.port import bind_callback_port
 from app_server.http_server import HttpServer, Request, Response, bind_loopback
 
 Port = int

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app_server.auth.port_holder import Holder, find_holder
+from app_server.auth.login.port_holder import Holder, find_holder
 
 PORT = 1455
 LOOPBACK = f"{struct.unpack('=I', bytes([127, 0, 0, 1]))[0]:08X}"

@@ -14,7 +14,8 @@ import pytest
 from pydantic import SecretStr
 
 from app_server.auth.credentials import ApiKey
-from app_server.auth.store import FileStore, StoreError, StoreUnreadable
+from app_server.auth.stores.file_store import FileStore
+from app_server.auth.stores.store_errors import StoreError, StoreUnreadable
 from tests.unit.auth.samples import ACCESS_TOKEN
 
 KEY = ApiKey(SecretStr("key-1"))

@@ -8,7 +8,8 @@ from pydantic import SecretStr
 
 from app_server.auth.credentials import ApiKey, Credential, ManagedTokens, PersonalAccessToken
 from app_server.auth.journal import FileJournal
-from app_server.auth.store import EphemeralStore, FileStore
+from app_server.auth.stores.ephemeral_store import EphemeralStore
+from app_server.auth.stores.file_store import FileStore
 from app_server.auth.tokens import parse_claims
 from app_server.config import Settings
 from app_server.diagnosis.login import describe_state, expiry_text, findings, login_state, on_the_wire

@@ -16,16 +16,16 @@ from typing import Final, TypeVar
 import anyio
 import anyio.to_thread
 
-from app_server.auth import auth_file
-from app_server.auth.auth_file import Fingerprint
-from app_server.auth.auth_json import CorruptAuthFile, decode, encode
 from app_server.auth.credentials import Credential
-from app_server.auth.keyring_backend import Backend, system_keyring
-from app_server.auth.keyring_entry import KeyringEntry, digest
-from app_server.auth.keyring_note import Note, NoteFile
-from app_server.auth.locks import locked
-from app_server.auth.store import LOCK_TIMEOUT, Access
-from app_server.auth.store_errors import StoreError, StoreUnavailable, StoreUnreadable
+from app_server.auth.stores import auth_file
+from app_server.auth.stores.auth_file import Fingerprint
+from app_server.auth.stores.auth_json import CorruptAuthFile, decode, encode
+from app_server.auth.stores.keyring_backend import Backend, system_keyring
+from app_server.auth.stores.keyring_entry import KeyringEntry, digest
+from app_server.auth.stores.keyring_note import Note, NoteFile
+from app_server.auth.stores.locks import locked
+from app_server.auth.stores.store import LOCK_TIMEOUT, Access
+from app_server.auth.stores.store_errors import StoreError, StoreUnavailable, StoreUnreadable
 
 TIMEOUT: Final = 3.0
 """Seconds for one call to a keyring. Saving and deleting take two, so as not to change anything behind a prompt."""

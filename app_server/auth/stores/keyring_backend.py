@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any, Final, Protocol
 
-from app_server.auth.store_errors import StoreUnavailable
+from app_server.auth.stores.store_errors import StoreUnavailable
 
 WINDOWS_LIMIT: Final = 2560
 """Bytes, in UTF-16, that the Credential Manager takes for one entry (CRED_MAX_CREDENTIAL_BLOB_SIZE)."""

@@ -15,8 +15,8 @@ import anyio
 import anyio.from_thread
 from anyio.lowlevel import current_token
 
-from app_server.auth.keyring_backend import Backend
-from app_server.auth.store_errors import StoreUnavailable
+from app_server.auth.stores.keyring_backend import Backend
+from app_server.auth.stores.store_errors import StoreUnavailable
 
 SERVICE: Final = "Codex Auth"
 """The service under which the reference keeps its entries."""

@@ -16,13 +16,13 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 from pydantic import SecretStr
 
-from app_server.auth.callback_pages import Brand, failure_answer, success_answer, text_answer
-from app_server.auth.callback_query import CALLBACK_PATH, PREFIX, WrongState, authorization_code, missing_code
-from app_server.auth.callback_server import callback_server
 from app_server.auth.credentials import ManagedTokens
 from app_server.auth.errors import CredentialsNotSaved, InvalidCallback, LoginFailed, LoginNotAllowed
-from app_server.auth.oauth import ExchangeFailed, OAuthClient, new_state, new_verifier, showable
-from app_server.auth.port import CALLBACK_PORTS, bind_callback_port
+from app_server.auth.login.callback_pages import Brand, failure_answer, success_answer, text_answer
+from app_server.auth.login.callback_query import CALLBACK_PATH, PREFIX, WrongState, authorization_code, missing_code
+from app_server.auth.login.callback_server import callback_server
+from app_server.auth.login.oauth import ExchangeFailed, OAuthClient, new_state, new_verifier, showable
+from app_server.auth.login.port import CALLBACK_PORTS, bind_callback_port
 from app_server.auth.tokens import InvalidToken
 from app_server.flight import Flight
 from app_server.http_server import Response

@@ -18,8 +18,8 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
-from app_server.auth.auth_file import resolve
-from app_server.auth.store_errors import LockTimeout, StoreError
+from app_server.auth.stores.auth_file import resolve
+from app_server.auth.stores.store_errors import LockTimeout, StoreError
 
 FIRST_PAUSE: Final = 0.005
 LONGEST_PAUSE: Final = 0.05

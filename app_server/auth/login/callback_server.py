@@ -8,8 +8,8 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
-from app_server.auth.callback_pages import text_answer
-from app_server.auth.callback_query import CALLBACK_PATH
+from app_server.auth.login.callback_pages import text_answer
+from app_server.auth.login.callback_query import CALLBACK_PATH
 from app_server.http_server import HttpServer, Limits, Request, Response
 
 LIMITS: Final = Limits(

@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from app_server.auth.errors import LoginFailed
-from app_server.auth.oauth import showable
+from app_server.auth.login.oauth import showable
 
 CALLBACK_PATH: Final = "/auth/callback"
 

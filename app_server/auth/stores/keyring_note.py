@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from app_server.auth.auth_file import Fingerprint
+from app_server.auth.stores.auth_file import Fingerprint
 
 NAME: Final = "auth.keyring.json"
 

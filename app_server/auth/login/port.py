@@ -14,7 +14,7 @@ import anyio
 from anyio import to_thread
 
 from app_server.auth.errors import PortUnavailable
-from app_server.auth.port_holder import Holder, find_holder
+from app_server.auth.login.port_holder import Holder, find_holder
 from app_server.http_server import bind_loopback
 
 CALLBACK_PORTS: Final = (1455, 1457)

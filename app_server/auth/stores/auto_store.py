@@ -14,13 +14,14 @@ from typing import Final
 
 import anyio
 
-from app_server.auth import auth_file
-from app_server.auth.auth_file import Fingerprint
 from app_server.auth.credentials import Credential
-from app_server.auth.keyring_backend import Backend, system_keyring
-from app_server.auth.keyring_store import TIMEOUT, KeyringAccess, decoded
-from app_server.auth.store import LOCK_TIMEOUT, Access, FileStore
-from app_server.auth.store_errors import StoreError, StoreUnavailable, StoreUnreadable
+from app_server.auth.stores import auth_file
+from app_server.auth.stores.auth_file import Fingerprint
+from app_server.auth.stores.file_store import FileStore
+from app_server.auth.stores.keyring_backend import Backend, system_keyring
+from app_server.auth.stores.keyring_store import TIMEOUT, KeyringAccess, decoded
+from app_server.auth.stores.store import LOCK_TIMEOUT, Access
+from app_server.auth.stores.store_errors import StoreError, StoreUnavailable, StoreUnreadable
 
 log = logging.getLogger(__name__)
 

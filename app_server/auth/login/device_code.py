@@ -23,7 +23,7 @@ from app_server.auth.errors import (
     LoginFailed,
     LoginNotAllowed,
 )
-from app_server.auth.oauth import Answer, ExchangeFailed, OAuthClient, document, status_text
+from app_server.auth.login.oauth import Answer, ExchangeFailed, OAuthClient, document, status_text
 from app_server.auth.tokens import InvalidToken
 
 LOGIN_TIMEOUT: Final = 900.0
