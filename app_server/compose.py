@@ -4,8 +4,6 @@ Read this file to see what the program consists of.
 """
 
 import logging
-import os
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -42,6 +40,7 @@ from app_server.outgoing import Outgoing
 from app_server.router import Router
 from app_server.server_requests import ask_parent_for_tokens
 from app_server.session import Session
+from app_server.signals import end_on_sigterm
 from app_server.transport.base import Transport
 from protocol.jsonrpc import Request
 from protocol.lifecycle import CONFIG_WARNING, ConfigWarningNotification, TextPosition, TextRange
@@ -68,7 +67,7 @@ async def serve(
         async with anyio.create_task_group() as tasks:
             connection = await _compose(transport, settings, warnings, session, client, tasks)
             if handle_signals and sys.platform != "win32":
-                tasks.start_soon(_end_on_sigterm, connection)
+                tasks.start_soon(end_on_sigterm, connection.end)
             await connection.run(answered)
             tasks.cancel_scope.cancel()
     finally:
@@ -174,16 +173,6 @@ def _environment_token(
     return lambda: identify(
         token, settings.authapi_base_url, client.fetch_json, min(WHOAMI_TIMEOUT, settings.upstream_timeout)
     )
-
-
-async def _end_on_sigterm(connection: Connection) -> None:
-    try:
-        with anyio.open_signal_receiver(signal.SIGTERM) as signals:
-            async for _ in signals:
-                connection.end()
-    finally:
-        # Parents close our input and signal at once: what is left to do by now is to go, and not with a failure.
-        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
 
 def _on_the_wire(warning: ConfigWarning) -> ConfigWarningNotification:

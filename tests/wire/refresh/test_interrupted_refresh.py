@@ -6,7 +6,7 @@ from app_server.fake_openai.server import FakeOpenAI
 from app_server.fake_openai.tokens import TokenSet
 from tests.support.server import ServerProcess
 from tests.support.upstream import NOBODY, UPDATED, Start, managed_login, store, token_in_force
-from tests.wire.refresh.support import EXPIRED, INTERRUPTED, USAGE, presented, until_replaced, use, why_not, withheld
+from tests.wire.refresh.support import INTERRUPTED, USAGE, presented, until_replaced, use, why_not, withheld
 
 SUMMARY = "A refresh of the stored login was interrupted before its new tokens were saved."
 
@@ -24,7 +24,7 @@ async def die_while_refreshing(fake: FakeOpenAI, login: TokenSet, start: Start, 
     fake.clear_faults()
 
 
-async def test_what_was_spent_before_it_was_saved_is_lost_and_said_to_be(
+async def test_what_was_spent_before_it_was_saved_is_lost_said_to_be_and_not_asked_for_at_every_start(
     fake: FakeOpenAI, home: Path, login: TokenSet, start: Start
 ) -> None:
     await die_while_refreshing(fake, login, start, spent=True)
@@ -39,23 +39,13 @@ async def test_what_was_spent_before_it_was_saved_is_lost_and_said_to_be(
         assert await server.result("account/read", {}) == NOBODY
         assert await server.result("getAuthStatus", {"includeToken": True}) == withheld()
         assert await server.barrier() == []
+
+    async with start() as server:
+        assert await server.result("account/read", {}) == NOBODY
+        assert await why_not(server) == INTERRUPTED
+        assert await server.barrier() == []
     assert presented(fake) == [login.refresh_token] * 2
     assert (home / "auth.json").read_bytes() == before
-
-
-async def test_what_is_lost_is_not_asked_for_again_at_every_start(
-    fake: FakeOpenAI, login: TokenSet, start: Start
-) -> None:
-    await die_while_refreshing(fake, login, start, spent=True)
-    async with start() as server:
-        await server.notification(UPDATED)
-
-    for _ in range(2):
-        async with start() as server:
-            assert await server.result("account/read", {}) == NOBODY
-            assert await why_not(server) == INTERRUPTED
-            assert await server.barrier() == []
-    assert presented(fake) == [login.refresh_token] * 2
 
 
 async def test_what_was_not_spent_is_refreshed_and_nothing_is_lost(
@@ -74,15 +64,6 @@ async def test_what_was_not_spent_is_refreshed_and_nothing_is_lost(
         assert await server.notification(UPDATED) == {"authMode": "chatgpt", "planType": "plus"}
         assert await server.barrier() == []
     assert len(presented(fake)) == 2
-
-
-async def test_another_reason_for_a_refusal_is_told_as_it_is(fake: FakeOpenAI, login: TokenSet, start: Start) -> None:
-    await die_while_refreshing(fake, login, start, spent=False)
-    fake.expire(login.refresh_token)
-
-    async with start() as server:
-        assert await server.notification(UPDATED) == {"authMode": None, "planType": None}
-        assert await why_not(server) == EXPIRED
 
 
 async def test_a_new_login_ends_the_matter(fake: FakeOpenAI, home: Path, login: TokenSet, start: Start) -> None:

@@ -1,5 +1,6 @@
 """Tokens that could not be saved: kept, used, and saved as soon as that is possible (wire.md section 15.24)."""
 
+import os
 import resource
 import sys
 from collections.abc import Callable
@@ -38,9 +39,23 @@ def the_file_is_read_only(server: ServerProcess) -> Callable[[], None]:
     return lambda: file.chmod(0o600)
 
 
+def the_home_is_read_only(server: ServerProcess) -> Callable[[], None]:
+    """Which does not count for the superuser."""
+    server.home.chmod(0o500)
+
+    def lift() -> None:
+        server.home.chmod(0o700)
+
+    if os.access(server.home, os.W_OK):
+        lift()
+        pytest.skip("nothing is read-only for the superuser")
+    return lift
+
+
 FAILURES: list[Any] = [
     pytest.param(files_may_not_grow, "File too large (os error 27)", id="full"),
-    pytest.param(the_file_is_read_only, "credential file is read-only", id="read-only"),
+    pytest.param(the_file_is_read_only, "credential file is read-only", id="read-only file"),
+    pytest.param(the_home_is_read_only, "Permission denied (os error 13)", id="read-only home"),
 ]
 
 
