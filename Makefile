@@ -40,8 +40,8 @@ schema: $(STAMP) ## Write schema/ anew from the declarations
 schema-check: $(STAMP) ## Check that schema/ is what the declarations say
 	$(BIN)/python -m protocol.export --check
 
-unit: $(STAMP) ## Run the tests
-	$(BIN)/python -m pytest
+unit: $(STAMP) ## Run the tests, a file at a time on each core
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 test-typescript: $(STAMP) ## Check that tsc --strict accepts schema/ts (needs npm)
 	npm install --silent --no-save --no-audit --no-fund --prefix .cache/tsc typescript@5
