@@ -152,5 +152,6 @@ class PendingLogins:
             if self.is_current(pending):
                 pending.flow = self._last_flow = flow
                 return flow
-            await flow.aclose()
+            with anyio.CancelScope(shield=True):
+                await flow.aclose()
         return None

@@ -63,6 +63,8 @@ class ParrotIssuer:
         self.url = f"http://127.0.0.1:{port}"
         self.manners: dict[str, Manner] = {}
         """How it answers, by what it is asked for; it succeeds in what is not here."""
+        self.gossip = ""
+        """What it has heard elsewhere, and repeats, too."""
         self.asked: list[str] = []
         self._aviary = aviary
 
@@ -85,7 +87,9 @@ class ParrotIssuer:
         if manner == "succeed":
             return _json(200, self._success(what))
         headers = " ".join(f"{name}: {value}" for name, value in request.headers.pairs)
-        return _repeat(f"{request.target} {headers} {request.body.decode()}", manner)
+        body = request.body.decode()
+        values = " ".join(value for _, value in parse_qsl(body))  # without the names that give them away
+        return _repeat(f"{values}? {self.gossip}? {request.target} {headers} {body}", manner)
 
     def _what(self, request: Request) -> str:
         name = request.path.rpartition("/")[2]

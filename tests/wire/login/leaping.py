@@ -7,8 +7,9 @@ clock is not: what it shows is the machine's time and whatever was leapt over.
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,15 @@ class LeapingLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return (super().time() if self.stopped_at is None else self.stopped_at) + self.leapt
 
-    def stop_clock(self) -> None:
-        """From now on time passes in leaps only, however long things take."""
-        self.stopped_at = super().time()
-
-    def start_clock(self) -> None:
-        """Time passes by itself again."""
-        self.stopped_at = None
+    @contextmanager
+    def clock_stopped(self) -> Iterator[None]:
+        """Meanwhile, time passes in leaps only, however long things take."""
+        before = self.stopped_at
+        self.stopped_at = super().time() if before is None else before
+        try:
+            yield
+        finally:
+            self.stopped_at = before
 
 
 LEAPING_BACKEND = ("asyncio", {"loop_factory": LeapingLoop})
@@ -67,14 +70,25 @@ async def time_flying() -> AsyncIterator[None]:
             for _ in range(10):
                 await anyio.lowlevel.checkpoint()
 
-    _loop().stop_clock()
-    try:
-        async with anyio.create_task_group() as tasks:
+    async with anyio.create_task_group() as tasks:
+        with _loop().clock_stopped():
             tasks.start_soon(fly)
             yield
             tasks.cancel_scope.cancel()
-    finally:
-        _loop().start_clock()
+
+
+@contextmanager
+def _deadline() -> Iterator[None]:
+    """Fail when DEADLINE has passed on the clock of the machine."""
+    with anyio.CancelScope() as scope:
+        watchdog = threading.Timer(DEADLINE, _loop().call_soon_threadsafe, [scope.cancel])
+        watchdog.start()
+        try:
+            yield
+        finally:
+            watchdog.cancel()
+    if scope.cancelled_caught:
+        raise TimeoutError
 
 
 class EmbeddedServer:
@@ -88,13 +102,12 @@ class EmbeddedServer:
         message = {"id": request_id, "method": method, "params": params}
         await self._transport.send(json.dumps(message).encode() + b"\n")
 
-    async def messages(self, count: int, deadline: float = DEADLINE) -> list[Json]:
-        """So many messages in the order in which they came, without their times.
-
-        :param deadline: seconds for all of them, on the clock that leaps.
+    async def messages(self, count: int) -> list[Json]:
+        """So many messages in the order in which they came, without their times. No time passes until they are there,
+        unless it leaps: what is due at a certain time must not come because this has waited for it.
         """
         messages = []
-        with anyio.fail_after(deadline):
+        with _loop().clock_stopped(), _deadline():
             for _ in range(count):
                 line = await self._transport.receive()
                 assert line is not None

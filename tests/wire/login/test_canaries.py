@@ -52,7 +52,7 @@ class Conversation:
         """Begin one."""
         result = (await self.ask(LOGIN, BROWSER))["result"]
         login = BrowserLogin(result["loginId"], result["authUrl"])
-        self.aviary.keep("state", login.state)
+        self.issuer.gossip = self.aviary.keep("state", login.state)
         return login
 
     async def visit(self, url: str) -> None:

@@ -47,11 +47,11 @@ async def browsing(url: str) -> AsyncIterator[list[Answer]]:
 
 async def test_a_browser_login_takes_ten_minutes_at_most(server: EmbeddedServer, home: Path) -> None:
     login = await server.browser_login()
-    await leap(599)
+    await leap(590)
     await server.says_nothing()
     assert await is_listening(login.port)
 
-    await leap(1.1)
+    await leap(10.1)
     assert await server.messages(1) == [ended(login, "Login timed out")]
     await until_closed(login.port)
     await server.says_nothing()
@@ -78,10 +78,10 @@ async def test_an_exchange_of_a_code_takes_half_a_minute_at_most(fake: FakeOpenA
     login = await server.browser_login()
     async with browsing(await authorize(login)) as pages:
         await exchanges(fake)
-        await leap(29)
+        await leap(25)
         await server.says_nothing()
         assert pages == []
-        await leap(1.1)
+        await leap(5.1)
         reason = f"Token exchange failed: error sending request for url ({fake.base_url}/oauth/token)"
         assert await server.messages(1) == [ended(login, f"Login server error: {reason}")]
     assert reason in pages[0].text
@@ -106,10 +106,11 @@ async def test_the_page_can_be_loaded_again_for_three_seconds(server: EmbeddedSe
     await get(url)
     assert await server.messages(2) == [ended(login), updated("chatgpt", "plus")]
 
-    await leap(2.5)
+    await leap(1.5)
     assert SUCCESS_PAGE in (await get(url)).text
-    await leap(0.6)
-    await until_closed(login.port)
+    await leap(1.6)
+    with anyio.fail_after(5):
+        await until_closed(login.port)
 
 
 # With a device code
@@ -122,10 +123,10 @@ async def test_a_device_login_takes_fifteen_minutes_at_most(
     fake.fault("device_token", times=None, **fault)
     login = await server.device_login()
     await asked(fake, "device_token")
-    await leap(899)
+    await leap(890)
     await server.says_nothing()
 
-    await leap(1.1)
+    await leap(10.1)
     assert await server.messages(1) == [ended(login, "device auth timed out after 15 minutes")]
     assert not (home / "auth.json").exists()
 
@@ -136,9 +137,10 @@ async def test_a_question_takes_half_a_minute_at_most_and_is_asked_again(
     fake.fault("device_token", hang=True)
     login = await server.device_login()
     await asked(fake, "device_token")
-    await leap(29)
+    await leap(25)
     await server.says_nothing()
-    await leap(1.1)
+    assert len(fake.requests.of("device_token")) == 1
+    await leap(5.1)
     await anyio.wait_all_tasks_blocked()
     fake.approve_device(login.user_code)
     await leap(5)
@@ -150,10 +152,10 @@ async def test_a_code_is_waited_for_half_a_minute_at_most(fake: FakeOpenAI, serv
     fake.fault("device_usercode", hang=True)
     await server.send(2, LOGIN, DEVICE)
     await asked(fake, "device_usercode")
-    await leap(29)
+    await leap(25)
     await server.says_nothing()
 
-    await leap(1.1)
+    await leap(5.1)
     url = f"{fake.base_url}/api/accounts/deviceauth/usercode"
     message = f"failed to request device code: error sending request for url ({url})"
     assert await server.messages(1) == [{"id": 2, "error": {"code": -32603, "message": message}}]
