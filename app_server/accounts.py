@@ -27,7 +27,9 @@ F = TypeVar("F", bound=LoginFlow)
 
 Brand = Literal["codex", "chatgpt"]
 
-StartBrowserLogin = Callable[[Brand | None], Awaitable[BrowserFlow]]
+StartBrowserLogin = Callable[[Brand | None, bool], Awaitable[BrowserFlow]]
+"""Given the brand of a hosted success page, and whether to listen for the callback."""
+
 StartDeviceLogin = Callable[[], Awaitable[DeviceFlow]]
 
 
@@ -145,15 +147,16 @@ class Accounts:
         return self._pending.begin(kind)
 
     async def start_browser_login(
-        self, pending: PendingLogin, hosted_success_page: Brand | None
+        self, pending: PendingLogin, hosted_success_page: Brand | None, *, listen: bool
     ) -> tuple[BrowserFlow, Callable[[], None]]:
-        """Listen for the callback of a browser.
+        """Make the address where the user signs in, and listen for the callback of their browser.
 
         :param hosted_success_page: the brand of ChatGPT's own success page, or None for ours.
+        :param listen: False if the user will paste the callback; no port is needed then.
         :returns: the flow, and what to call once the client has its answer.
         :raises AuthError: it cannot be started, or was abandoned before it was.
         """
-        return await self._start(pending, lambda: self._browser_login(hosted_success_page))
+        return await self._start(pending, lambda: self._browser_login(hosted_success_page, listen))
 
     async def start_device_login(self, pending: PendingLogin) -> tuple[DeviceFlow, Callable[[], None]]:
         """Get a device code.

@@ -32,8 +32,8 @@ class LoginFlows:
         self._session = session
         self._tasks = tasks
 
-    async def browser(self, hosted_success_page: Brand | None) -> BrowserLogin:
-        """A login through a browser on this machine.
+    async def browser(self, hosted_success_page: Brand | None, listen: bool) -> BrowserLogin:
+        """A login through a browser, on this machine if it listens for the callback.
 
         :raises PortUnavailable: there is no port for the callback.
         """
@@ -45,6 +45,7 @@ class LoginFlows:
             originator=originator(self._session.client_name),
             ports=self._settings.login_callback_ports,
             hosted_success_page=hosted_success_page,
+            listen=listen,
         )
 
     async def device(self) -> DeviceCodeLogin:

@@ -142,6 +142,8 @@ class ChatgptLogin(WireModel):
     codex_streamlined_login: bool = False
     use_hosted_login_success_page: bool = False
     app_brand: Literal["codex", "chatgpt"] | None = None
+    paste_callback: bool | None = experimental_field()
+    """The user will paste the callback (`account/login/complete`): listen on no port for it."""
 
 
 class DeviceCodeLogin(WireModel):

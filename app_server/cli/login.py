@@ -92,9 +92,10 @@ async def _with_key(server: OwnServer, key: SecretStr) -> int:
 
 async def _with_browser(server: OwnServer, *, paste: bool, opens: bool, take_port: bool) -> int:
     console = server.console
-    if server.settings.forced_login_method != "api":  # else the server refuses, and no port is of any use
+    # Who pastes needs no port, and where the server refuses the login, none is of any use.
+    if not paste and server.settings.forced_login_method != "api":
         await prepare_ports(server.settings.login_callback_ports, console, take=take_port)
-    started = await _start(server, LoginAccountParams(ChatgptLogin(type="chatgpt")), ChatgptLoginStarted)
+    started = await _start_browser(server, paste=paste)
     opens = opens and can_open()
     if opens:
         console.say("\nYour browser is opened to log in. If none shows up, open this address:")
@@ -133,6 +134,17 @@ async def _with_device_code(server: OwnServer) -> int:
     console.say(f"\n  {started.verification_url}\n\n  {started.user_code}\n")
     console.say("Enter it only if you have asked for it yourself, and give it to nobody.")
     return await _wait(server, started.login_id, device_code.LOGIN_TIMEOUT, "waiting for the code to be entered")
+
+
+async def _start_browser(server: OwnServer, *, paste: bool) -> ChatgptLoginStarted:
+    try:
+        return await _start(server, LoginAccountParams(ChatgptLogin(type="chatgpt")), ChatgptLoginStarted)
+    except ServerError as error:
+        if not (paste and isinstance(error.data, dict) and "remedy" in error.data):
+            raise
+    # No port is free, and whoever pastes needs none.
+    login = ChatgptLogin(type="chatgpt", paste_callback=True)
+    return await _start(server, LoginAccountParams(login), ChatgptLoginStarted)
 
 
 async def _start(server: OwnServer, params: LoginAccountParams, expected: type[Started]) -> Started:

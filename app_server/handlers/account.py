@@ -143,7 +143,9 @@ class AccountHandlers:
     async def _start_browser_login(self, pending: PendingLogin, login: ChatgptLogin) -> Reply[LoginAccountResponse]:
         hosted_success_page = (login.app_brand or "codex") if login.use_hosted_login_success_page else None
         try:
-            flow, then = await self._accounts.start_browser_login(pending, hosted_success_page)
+            flow, then = await self._accounts.start_browser_login(
+                pending, hosted_success_page, listen=not login.paste_callback
+            )
         except PortUnavailable as error:
             raise InternalError(error.message, error.data()) from None
         except AuthError as error:

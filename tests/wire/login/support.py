@@ -22,6 +22,8 @@ DEVICE: Final[Json] = {"type": "chatgptDeviceCode"}
 CANCEL: Final = "account/login/cancel"
 COMPLETE: Final = "account/login/complete"
 
+CLIENT_ID: Final = "app_EMoamEEZ73f0CkXaXp7hrann"
+
 CANCELLED: Final = "Login server error: Login cancelled"
 NOT_COMPLETED: Final = "Login was not completed"
 BROWSER_NOT_COMPLETED: Final = "Login server error: Login was not completed"

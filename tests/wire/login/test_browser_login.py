@@ -27,7 +27,6 @@ from tests.support.upstream import (
     log_in_with_tokens,
     managed_login,
     next_messages,
-    store,
     stored,
     token_in_force,
     updated,
@@ -35,6 +34,7 @@ from tests.support.upstream import (
 from tests.unit.auth.login_support import Answer, parameters
 from tests.wire.login.support import (
     BROWSER,
+    CLIENT_ID,
     DEVICE,
     SUCCESS_PAGE,
     authorize,
@@ -45,7 +45,6 @@ from tests.wire.login.support import (
     start_browser_login,
 )
 
-CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann"
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 
 
@@ -378,52 +377,3 @@ async def test_the_next_process_finds_the_login(fake: FakeOpenAI, home: Path, st
     async with start() as server:
         assert await server.notification(UPDATED) == {"authMode": "chatgpt", "planType": "plus"}
         assert await token_in_force(server) == token
-
-
-# In the place of another login
-
-
-async def test_the_tokens_of_the_login_before_are_revoked_once_the_new_ones_are_saved(
-    fake: FakeOpenAI, home: Path, start: Start
-) -> None:
-    # The reference never revokes them (wire.md section 15.18).
-    old = fake.mint()
-    store(home, managed_login(old))
-    async with start() as server:
-        await server.notification(UPDATED)
-        login = await start_browser_login(server)
-        with login_held_up(home):
-            async with anyio.create_task_group() as browser:
-                browser.start_soon(sign_in, login)
-                await exchanges(fake, 2)
-                await server.barrier()
-                assert fake.requests.of("revoke") == []
-                assert stored(home)["tokens"]["refresh_token"] == old.refresh_token
-                browser.cancel_scope.cancel()
-        (revocation,) = await asked(fake, "revoke")
-
-        assert revocation.fields() == {
-            "token": old.refresh_token,
-            "token_type_hint": "refresh_token",
-            "client_id": CLIENT_ID,
-        }
-        assert stored(home)["tokens"]["refresh_token"] not in ("", old.refresh_token)
-        assert await next_messages(server, 2) == [ended(login), updated("chatgpt", "plus")]
-
-
-async def test_a_key_that_it_replaces_is_not_revoked_and_a_failure_to_revoke_is_nothing(
-    fake: FakeOpenAI, server: ServerProcess
-) -> None:
-    await server.result(LOGIN, {"type": "apiKey", "apiKey": "sk-test"})
-    await server.barrier()
-    first = await start_browser_login(server)
-    await sign_in(first)
-    assert await next_messages(server, 2) == [ended(first), updated("chatgpt", "plus")]
-    assert fake.requests.of("revoke") == []
-
-    fake.fault("revoke", status=500)
-    second = await start_browser_login(server)
-    await sign_in(second)
-    assert await next_messages(server, 2) == [ended(second), updated("chatgpt", "plus")]
-    await asked(fake, "revoke")
-    assert await server.barrier() == []

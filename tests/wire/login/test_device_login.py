@@ -34,6 +34,7 @@ from tests.support.upstream import (
 from tests.wire.login.support import (
     BROWSER,
     CANCEL,
+    CLIENT_ID,
     DEVICE,
     NOT_COMPLETED,
     DeviceLogin,
@@ -42,7 +43,6 @@ from tests.wire.login.support import (
     start_device_login,
 )
 
-CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann"
 NOT_ENABLED = "device code login is not enabled for this Codex server. Use the browser login or verify the server URL."
 
 

@@ -1,7 +1,7 @@
 """Logins that are cancelled, replaced or logged out, and the commit gate: such a login never saves anything.
 
 For browser logins at every stage that can be seen from outside: before the callback, during either exchange, and while
-the login waits to be saved. What becomes of one that is already saved stands at the end. (wire.md sections 7, 8, 15.8)
+the login waits to be saved. One that is already saved is in ``test_saved_logins``. (wire.md sections 7, 8, 15.8)
 """
 
 from collections.abc import AsyncIterator
@@ -355,63 +355,3 @@ async def test_the_end_of_the_input_lets_no_login_through_however_far_it_is(
         assert await own_server.exit_status() == 0
 
     assert not (own_server.home / "auth.json").exists()
-
-
-# What is saved already
-
-
-async def test_a_login_that_is_saved_cannot_be_cancelled_any_more(fake: FakeOpenAI, server: ServerProcess) -> None:
-    fake.fault("accounts_check", hang=True)
-    login = await start_browser_login(server)
-    await sign_in(login)
-    await asked(fake, "accounts_check")
-
-    assert await server.result(CANCEL, {"loginId": login.login_id}) == {"status": "notFound"}
-    fake.release()
-    assert await next_messages(server, 2) == [ended(login), updated("chatgpt", "plus")]
-
-
-async def test_a_login_that_is_saved_succeeds_although_another_is_begun(
-    fake: FakeOpenAI, server: ServerProcess
-) -> None:
-    fake.fault("accounts_check", hang=True)
-    login = await start_browser_login(server)
-    await sign_in(login)
-    await asked(fake, "accounts_check")
-    await server.send({"id": 1, "method": LOGIN, "params": BROWSER})
-
-    *announcements, answer = await next_messages(server, 3)
-    assert announcements == [ended(login), updated("chatgpt", "plus")]
-    assert answer["result"]["type"] == "chatgpt"
-    fake.release()
-    assert await server.barrier() == []
-
-
-async def test_a_login_that_is_saved_is_removed_by_a_logout(fake: FakeOpenAI, server: ServerProcess) -> None:
-    fake.fault("accounts_check", hang=True)
-    login = await start_browser_login(server)
-    await sign_in(login)
-    await asked(fake, "accounts_check")
-    await server.send({"id": 1, "method": "account/logout"})
-
-    assert await next_messages(server, 3) == [
-        ended(login, BROWSER_NOT_COMPLETED),
-        {"id": 1, "result": {}},
-        updated(None),
-    ]
-    await asked(fake, "revoke")
-    fake.release()
-    await assert_nothing_is_saved(server)
-
-
-async def test_a_login_that_is_saved_succeeds_although_the_client_leaves(
-    fake: FakeOpenAI, home: Path, own_server: ServerProcess
-) -> None:
-    fake.fault("accounts_check", hang=True)
-    login = await start_browser_login(own_server)
-    await sign_in(login)
-    await asked(fake, "accounts_check")
-    await own_server.close_input()
-
-    assert without_times(await own_server.rest()) == [ended(login), updated("chatgpt", "plus")]
-    assert stored(home)["auth_mode"] == "chatgpt"

@@ -2,6 +2,8 @@
 this one (issue 3). The same checks as for a callback that comes by itself; a mistake is an error, the login goes on.
 """
 
+import socket
+from pathlib import Path
 from uuid import uuid4
 
 import anyio
@@ -55,6 +57,18 @@ async def test_a_pasted_callback_completes_the_login(
     assert await server.barrier() == []
     assert stored(server.home)["auth_mode"] == "chatgpt"
     assert (await exchanges(fake, 2))[0]["redirect_uri"] == login.redirect_uri
+
+
+async def test_a_login_whose_callback_will_be_pasted_needs_no_port(home: Path, start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        async with start(f"app_server.login_callback_ports=[{port}]") as server:
+            login = await start_browser_login(server, pasteCallback=True)
+            url = await authorize(login)
+            await server.result(COMPLETE, {"loginId": login.login_id, "callbackUrl": url})
+
+            assert (await server.notification("account/login/completed"))["success"] is True
+            assert stored(home)["auth_mode"] == "chatgpt"
 
 
 @pytest.mark.parametrize("around", ["  {}\n", "<{}>", '"{}"', "{}#", "{}&extra=1"])
