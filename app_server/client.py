@@ -47,7 +47,7 @@ from protocol.method import ClientRequest, ServerNotification, ServerRequest
 from protocol.method import decode as decode_model
 
 if TYPE_CHECKING:
-    from app_server.config import ConfigWarning, Settings
+    from app_server.config import Configuration
 
 P = TypeVar("P", bound=WireValue)
 R = TypeVar("R", bound=WireValue)
@@ -354,22 +354,20 @@ async def _stop(process: Process, transport: ProcessTransport) -> None:
 
 
 @asynccontextmanager
-async def in_process(
-    settings: "Settings", *, handlers: Handlers | None = None, warnings: Sequence["ConfigWarning"] = ()
-) -> AsyncIterator[Client]:
+async def in_process(configuration: "Configuration", *, handlers: Handlers | None = None) -> AsyncIterator[Client]:
     """Run a server in this event loop, without a subprocess, and end it with the block.
 
-    :param settings: from :func:`app_server.config.load_settings`; ``warnings`` come from there too.
+    :param configuration: from :func:`app_server.config.load_configuration`.
     :param handlers: as for :func:`spawn`.
     """
     from app_server.compose import serve  # noqa: PLC0415 - a parent that spawns has no use for the server's modules
 
-    server_end, client_end = MemoryTransport.pair(settings.max_line_bytes)
+    server_end, client_end = MemoryTransport.pair(configuration.settings.max_line_bytes)
     failure: Exception | None = None
 
     async def run_server() -> None:
         try:
-            await serve(server_end, settings, warnings)
+            await serve(server_end, configuration)
         except Exception:
             # To the client it is a server that has died, as a subprocess would have.
             log.exception("the server failed")

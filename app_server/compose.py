@@ -4,9 +4,11 @@ Read this file to see what the program consists of.
 """
 
 import logging
+import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 
 import anyio
 from anyio.abc import TaskGroup
@@ -24,23 +26,34 @@ from app_server.auth.token_endpoint import REFRESH_TIMEOUT, TokenEndpoint
 from app_server.backend.authorized import AuthorizedHttp
 from app_server.backend.http import HttpClient
 from app_server.backend.paths import backend_paths
+from app_server.backend.responses import ResponsesApi
 from app_server.backend.routing import WorkspaceRouting
 from app_server.backend.usage import Usage
 from app_server.codex_home import as_text
-from app_server.config import ConfigWarning, Settings
+from app_server.config import Configuration, ConfigWarning, Settings
 from app_server.connection import Connection
 from app_server.diagnosis.report import Diagnosis
 from app_server.handlers.account import AccountHandlers
+from app_server.handlers.config import ConfigHandlers
 from app_server.handlers.diagnosis import DiagnosisHandlers
+from app_server.handlers.features import FeatureHandlers
 from app_server.handlers.lifecycle import LifecycleHandlers
+from app_server.handlers.models import ModelHandlers
 from app_server.handlers.rate_limits import RateLimitHandlers
-from app_server.handlers.table import handlers
+from app_server.handlers.table import Handlers
+from app_server.handlers.thread import ThreadHandlers
+from app_server.handlers.thread_store import ThreadStoreHandlers
+from app_server.handlers.turn import TurnHandlers
 from app_server.login_flows import LoginFlows
+from app_server.models.catalogue import ModelCatalogue
+from app_server.models.endpoint import ModelsEndpoint
 from app_server.outgoing import Outgoing
+from app_server.rollouts.store import ThreadStore
 from app_server.router import Router
-from app_server.server_requests import ask_parent_for_tokens
+from app_server.server_requests import ToolsOfParent, ask_parent_for_tokens
 from app_server.session import Session
 from app_server.signals import end_on_sigterm
+from app_server.threads.service import ThreadService
 from app_server.transport.base import Transport
 from protocol.jsonrpc import Request
 from protocol.lifecycle import CONFIG_WARNING, ConfigWarningNotification, TextPosition, TextRange
@@ -50,8 +63,7 @@ log = logging.getLogger(__name__)
 
 async def serve(
     transport: Transport,
-    settings: Settings,
-    warnings: Sequence[ConfigWarning] = (),
+    configuration: Configuration,
     *,
     answered: Request | None = None,
     handle_signals: bool = False,
@@ -62,10 +74,10 @@ async def serve(
     :param handle_signals: end in order on SIGTERM, as on an end of input.
     """
     session = Session()
-    client = HttpClient(settings.ca_certificate, lambda: session.identity)
+    client = HttpClient(configuration.settings.ca_certificate, lambda: session.identity)
     try:
         async with anyio.create_task_group() as tasks:
-            connection = await _compose(transport, settings, warnings, session, client, tasks)
+            connection = await _compose(transport, configuration, session, client, tasks)
             if handle_signals and sys.platform != "win32":
                 tasks.start_soon(end_on_sigterm, connection.end)
             await connection.run(answered)
@@ -78,15 +90,15 @@ async def serve(
 
 async def _compose(
     transport: Transport,
-    settings: Settings,
-    warnings: Sequence[ConfigWarning],
+    configuration: Configuration,
     session: Session,
     client: HttpClient,
     tasks: TaskGroup,
 ) -> Connection:
+    settings = configuration.settings
     outgoing = Outgoing(transport)
     paths = backend_paths(settings.chatgpt_base_url)
-    early_warnings = [_on_the_wire(warning) for warning in warnings]
+    early_warnings = [_on_the_wire(warning) for warning in configuration.warnings]
 
     def warn(summary: str, details: str) -> None:
         warning = ConfigWarningNotification(summary=summary, details=details)
@@ -129,31 +141,55 @@ async def _compose(
         requires_openai_auth=settings.requires_openai_auth,
     )
     usage = Usage(http, paths.usage, paths.reset_credits, settings.upstream_timeout)
+    models = ModelCatalogue(settings, ModelsEndpoint(client, http, settings, os.environ), auth.current)
+    threads = ThreadService(
+        configuration,
+        ThreadStore(settings.codex_home),
+        models,
+        ResponsesApi(client, http, auth, accounts.routing, settings, os.environ),
+        ToolsOfParent(outgoing),
+        outgoing,
+        session,
+        tasks,
+    )
+
+    def closing() -> None:
+        accounts.close()
+        threads.close_in(settings.drain_timeout)
+
+    async def finish() -> None:
+        await threads.finish()
+        await accounts.finish()
 
     await auth.load()
+    handlers = Handlers(
+        LifecycleHandlers(
+            session,
+            outgoing,
+            as_text(str(settings.codex_home)),
+            early_warnings,
+            accounts.announce_stored_login,
+        ),
+        AccountHandlers(accounts),
+        RateLimitHandlers(auth, usage),
+        DiagnosisHandlers(Diagnosis(settings, configuration.warnings, client, store, auth)),
+        ThreadHandlers(threads.loaded, threads.opening, threads.turns, outgoing),
+        ThreadStoreHandlers(threads.shelf, outgoing),
+        TurnHandlers(threads.turns),
+        ModelHandlers(settings, models),
+        ConfigHandlers(configuration),
+        FeatureHandlers(threads.shelf.exists, str(Path.cwd())),
+    )
     return Connection(
         transport,
         outgoing,
-        Router(
-            handlers(
-                LifecycleHandlers(
-                    session,
-                    outgoing,
-                    as_text(str(settings.codex_home)),
-                    early_warnings,
-                    accounts.announce_stored_login,
-                ),
-                AccountHandlers(accounts),
-                RateLimitHandlers(auth, usage),
-                DiagnosisHandlers(Diagnosis(settings, warnings, client, store, auth)),
-            )
-        ),
+        Router(handlers.table()),
         session,
         max_concurrent=settings.max_concurrent_requests,
         max_backlog_bytes=settings.max_queued_bytes,
         drain_timeout=settings.drain_timeout,
-        closing=accounts.close,
-        finish=accounts.finish,
+        closing=closing,
+        finish=finish,
     )
 
 

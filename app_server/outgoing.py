@@ -7,6 +7,7 @@ queue out. Nothing here waits for the client to read, except :meth:`Outgoing.req
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 import anyio
@@ -32,6 +33,10 @@ HIGH_WATER: Final = 256 * 1024
 """Bytes that may wait to be written before producers are held back."""
 
 log = logging.getLogger(__name__)
+
+
+def _nobody(_: RequestId) -> None:
+    pass
 
 
 class Outgoing:
@@ -69,16 +74,26 @@ class Outgoing:
         """Leave out these notifications from now on (``optOutNotificationMethods``)."""
         self._muted = methods
 
-    async def request(self, declaration: ServerRequest[P, R], params: P, timeout: float) -> R:
+    async def request(
+        self,
+        declaration: ServerRequest[P, R],
+        params: P,
+        timeout: float,
+        over: Callable[[RequestId], None] = _nobody,
+    ) -> R:
         """Ask the client, and wait for its answer.
 
         :param timeout: seconds to wait. Whatever ends the wait, its id is forgotten.
+        :param over: told the request's id once nothing is waited for any more.
         :raises RequestFailed: the client's error, a timeout, a closed connection, or a result that does not fit;
             each is an exception of its own in :mod:`app_server.pending`.
         """
         with self._pending.open() as (request_id, answer):
             self._enqueue(encode_request(request_id, declaration.method, params.to_json()))
-            return await result_of(declaration, answer, timeout)
+            try:
+                return await result_of(declaration, answer, timeout)
+            finally:
+                over(request_id)
 
     def resolve(self, response: Response) -> None:
         """Hand the client's answer to whoever waits for it; an answer that nobody waits for is ignored."""

@@ -7,7 +7,7 @@ import anyio
 from app_server.cli.argv import ServeCommand
 from app_server.cold_start import ColdStart
 from app_server.compose import serve
-from app_server.config import load_settings
+from app_server.config import load_configuration
 from app_server.logs import configure_logging
 from app_server.transport.stdio import StdioTransport
 from protocol.jsonrpc import Request
@@ -17,15 +17,16 @@ from protocol.lifecycle import INITIALIZE
 def serve_stdio(command: ServeCommand, stdin: int, stdout: int, cold_start: ColdStart) -> int:
     """Serve the parent until it goes; returns the exit status."""
     configure_logging(os.environ)
-    settings, warnings = load_settings(command.overrides, os.environ)
+    configuration = load_configuration(command.overrides, os.environ)
     answered = None
     if cold_start.answered is not None:
         request_id, params = cold_start.answered
         answered = Request(request_id, INITIALIZE.method, params)
 
     async def run() -> None:
-        transport = StdioTransport(stdin, stdout, received=cold_start.received, max_line_bytes=settings.max_line_bytes)
-        await serve(transport, settings, warnings, answered=answered, handle_signals=True)
+        longest = configuration.settings.max_line_bytes
+        transport = StdioTransport(stdin, stdout, received=cold_start.received, max_line_bytes=longest)
+        await serve(transport, configuration, answered=answered, handle_signals=True)
 
     anyio.run(run)
     return 0

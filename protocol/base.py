@@ -26,6 +26,12 @@ WireSecret = Annotated[
 Int64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1), WithJsonSchema({"type": "integer", "format": "int64"})]
 Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1), WithJsonSchema({"type": "integer", "format": "int32"})]
 UInt = Annotated[int, Field(ge=0, le=2**64 - 1), WithJsonSchema({"type": "integer", "format": "uint", "minimum": 0})]
+UInt32 = Annotated[
+    int, Field(ge=0, le=2**32 - 1), WithJsonSchema({"type": "integer", "format": "uint32", "minimum": 0})
+]
+UInt64 = Annotated[
+    int, Field(ge=0, le=2**64 - 1), WithJsonSchema({"type": "integer", "format": "uint64", "minimum": 0})
+]
 
 
 def experimental_field(default: Any = None, **arguments: Any) -> Any:

@@ -2,16 +2,58 @@
 
 from typing import Any, Final
 
-from protocol import account, diagnosis, lifecycle, rate_limits
+from protocol import (
+    account,
+    config,
+    diagnosis,
+    features,
+    items,
+    lifecycle,
+    model,
+    rate_limits,
+    thread,
+    thread_store,
+    tools,
+    turn,
+    turn_error,
+)
 from protocol.method import ClientNotification, ClientRequest, ServerNotification, ServerRequest
 
 CLIENT_REQUESTS: Final[tuple[ClientRequest[Any, Any], ...]] = (
     lifecycle.INITIALIZE,
+    thread.THREAD_START,
+    thread.THREAD_RESUME,
+    thread.THREAD_FORK,
+    thread_store.THREAD_ARCHIVE,
+    thread_store.THREAD_DELETE,
+    thread.THREAD_UNSUBSCRIBE,
+    thread_store.THREAD_NAME_SET,
+    features.THREAD_GOAL_GET,
+    thread_store.THREAD_UNARCHIVE,
+    thread.THREAD_COMPACT_START,
+    thread_store.THREAD_LIST,
+    thread_store.THREAD_LOADED_LIST,
+    thread_store.THREAD_READ,
+    thread_store.THREAD_TURNS_LIST,
+    thread_store.THREAD_ITEMS_LIST,
+    thread.THREAD_INJECT_ITEMS,
+    features.SKILLS_LIST,
+    turn.TURN_START,
+    turn.TURN_STEER,
+    turn.TURN_INTERRUPT,
+    model.MODEL_LIST,
+    model.MODEL_PROVIDER_LIST,
+    model.MODEL_PROVIDER_CAPABILITIES,
+    features.EXPERIMENTAL_FEATURE_LIST,
+    features.PERMISSION_PROFILE_LIST,
+    features.COLLABORATION_MODE_LIST,
+    features.MCP_SERVER_STATUS_LIST,
     account.LOGIN_START,
     account.LOGIN_CANCEL,
     account.LOGIN_COMPLETE,
     account.LOGOUT,
     rate_limits.RATE_LIMITS_READ,
+    config.CONFIG_READ,
     account.ACCOUNT_READ,
     account.GET_AUTH_STATUS,
     diagnosis.DIAGNOSE,
@@ -19,11 +61,37 @@ CLIENT_REQUESTS: Final[tuple[ClientRequest[Any, Any], ...]] = (
 
 CLIENT_NOTIFICATIONS: Final[tuple[ClientNotification, ...]] = (lifecycle.INITIALIZED,)
 
-SERVER_REQUESTS: Final[tuple[ServerRequest[Any, Any], ...]] = (account.REFRESH_AUTH_TOKENS,)
+SERVER_REQUESTS: Final[tuple[ServerRequest[Any, Any], ...]] = (
+    account.REFRESH_AUTH_TOKENS,
+    tools.TOOL_CALL,
+    tools.REQUEST_USER_INPUT,
+)
 
 SERVER_NOTIFICATIONS: Final[tuple[ServerNotification[Any], ...]] = (
     account.ACCOUNT_UPDATED,
     rate_limits.RATE_LIMITS_UPDATED,
     lifecycle.CONFIG_WARNING,
     account.LOGIN_COMPLETED,
+    thread.THREAD_STARTED,
+    thread.THREAD_STATUS_CHANGED,
+    thread.THREAD_CLOSED,
+    thread.CONTEXT_COMPACTED,
+    thread_store.THREAD_NAME_UPDATED,
+    thread_store.THREAD_ARCHIVED,
+    thread_store.THREAD_UNARCHIVED,
+    thread_store.THREAD_DELETED,
+    turn.TURN_STARTED,
+    turn.TURN_COMPLETED,
+    turn.TOKEN_USAGE_UPDATED,
+    turn_error.ERROR,
+    items.ITEM_STARTED,
+    items.ITEM_COMPLETED,
+    items.AGENT_MESSAGE_DELTA,
+    items.PLAN_DELTA,
+    items.REASONING_SUMMARY_TEXT_DELTA,
+    items.REASONING_SUMMARY_PART_ADDED,
+    items.REASONING_TEXT_DELTA,
+    tools.SERVER_REQUEST_RESOLVED,
+    model.MODEL_REROUTED,
+    config.WARNING,
 )

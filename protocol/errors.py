@@ -6,13 +6,18 @@
     │   ├── NotInitialized
     │   ├── AlreadyInitialized
     │   └── ExperimentalApiRequired
+    ├── InputTooLarge     -32602  a turn's input is too long: the peer's fault
     └── InternalError     -32603  ours, or an upstream's
 
-The reference uses -32600 for unknown methods and bad params as well, never -32601 or -32602 (wire.md section 2).
+The reference uses -32600 for unknown methods and bad params as well, never -32601, and -32602 for this one thing only
+(wire.md section 2).
 Errors that a *client* answers to our requests are values (``jsonrpc.ErrorObject``), not exceptions of this tree.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+MAX_INPUT_CHARACTERS: Final = 1_048_576
+"""How long the texts of one turn's input may be together."""
 
 
 class WireError(Exception):
@@ -64,6 +69,22 @@ class ExperimentalApiRequired(InvalidRequest):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} requires experimentalApi capability")
+
+
+class InputTooLarge(WireError):
+    """The texts of a turn's input are too long.
+
+    :param actual: their length in characters (Unicode code points), all texts together.
+    :param limit: how long they may be.
+    """
+
+    code = -32602
+
+    def __init__(self, actual: int, limit: int = MAX_INPUT_CHARACTERS) -> None:
+        super().__init__(
+            f"Input exceeds the maximum length of {limit} characters.",
+            {"input_error_code": "input_too_large", "max_chars": limit, "actual_chars": actual},
+        )
 
 
 class InternalError(WireError):

@@ -125,7 +125,7 @@ def decode(model: type[P], value: Any, *, quote: bool = True) -> P:
         decoded: P = model.model_validate(value, by_alias=True, by_name=False)  # type: ignore[assignment] # each of the bound's classes returns itself
     except ValidationError as error:
         # The pydantic error is not chained: its repr quotes what was sent, and that can be a secret.
-        text = describe(error, value, model.__name__, quote=quote)
+        text = describe(error, value, model, quote=quote)
     else:
         return decoded
     raise InvalidRequest(f"Invalid request: {text}")

@@ -12,6 +12,7 @@ AuthError
 └── RecoveryFailed          a 401 could not be turned into a newer credential
     ├── NotRecoverable      this kind of credential is never refreshed: the upstream's own answer stands
     ├── SignedOut           the credential that was used belongs to nobody any more
+    ├── AccountChanged      there is a newer credential, of another account
     ├── ParentRefused       the parent answered with an error
     ├── ParentTimedOut      the parent did not answer
     ├── ParentGone              the parent has closed the connection
@@ -150,6 +151,16 @@ class SignedOut(RecoveryFailed):
         super().__init__(
             "Your access token could not be refreshed because you have since logged out or signed in to another "
             "account. Please sign in again."
+        )
+
+
+class AccountChanged(RecoveryFailed):
+    """There is a newer credential, of another account: what was begun for one is not sent to the other."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The account has changed since this turn began, so the turn was not sent to the new one. Send the message "
+            "again to use it."
         )
 
 

@@ -6,9 +6,12 @@ credential means; this module only hands back the one that was used.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from app_server.auth.errors import NotRecoverable
+from app_server.auth.credentials import ApiKey
+from app_server.auth.errors import AccountChanged, NotRecoverable
 
 if TYPE_CHECKING:
     import httpx2
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from app_server.auth.credentials import Credential
     from app_server.auth.manager import AuthManager
     from app_server.backend.http import HttpClient
+    from app_server.backend.http_stream import HttpStream
 
 
 class Answer(NamedTuple):
@@ -52,6 +56,49 @@ class AuthorizedHttp:
                 return Answer(response, credential)
             response = await self._client.send("GET", url, headers=_headers(credential), timeout=timeout)
         return Answer(response, credential)
+
+    @asynccontextmanager
+    async def stream(
+        self, url: str, credential: Credential, *, headers: Mapping[str, str], content: bytes, idle_timeout: float
+    ) -> AsyncIterator[HttpStream]:
+        """POST and read the answer as it comes, with at most one recovery from a 401.
+
+        What is sent is a conversation: it goes to the account that it was begun for and to no other, even if another
+        one has been logged in with meanwhile (wire.md section 15.13).
+
+        :param headers: besides those of the credential, which win.
+        :param idle_timeout: seconds of silence, before the headers and between the pieces of the body.
+        :raises UpstreamUnreachable: there were no headers.
+        :raises RecoveryFailed: 401, and no newer credential of the same account is to be had.
+        """
+        async with self._client.stream(
+            url, headers=_merged(headers, credential), content=content, idle_timeout=idle_timeout
+        ) as answer:
+            if answer.status != 401:
+                yield answer
+                return
+            # Read before the connection is let go: it is the answer if there is nothing to recover with.
+            await answer.excerpt()
+        try:
+            newer = await self._auth.recover(credential)
+        except NotRecoverable:
+            yield answer
+            return
+        require_same_account(credential, newer)
+        async with self._client.stream(
+            url, headers=_merged(headers, newer), content=content, idle_timeout=idle_timeout
+        ) as answer:
+            yield answer
+
+
+def require_same_account(used: Credential, newer: Credential) -> None:
+    """:raises AccountChanged: a conversation with the account of ``used`` must not go to that of ``newer``."""
+    if newer.account_id != used.account_id or isinstance(newer, ApiKey) != isinstance(used, ApiKey):
+        raise AccountChanged
+
+
+def _merged(headers: Mapping[str, str], credential: Credential) -> dict[str, str]:
+    return {name.lower(): value for name, value in (*headers.items(), *_headers(credential).items())}
 
 
 def _headers(credential: Credential) -> dict[str, str]:

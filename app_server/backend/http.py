@@ -8,7 +8,8 @@ file where one is configured (wire.md section 1). Connections are kept alive and
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -21,11 +22,19 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from app_server.backend.http_stream import HttpStream
+
 log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 10.0
 """Seconds to establish a connection, TLS included."""
 
+
+MAX_CONNECTIONS: Final = 1024
+"""Streams that can be open at once; each thread has at most one."""
+
+MAX_IDLE_CONNECTIONS: Final = 128
+"""Connections that are kept for the next turn: a new one costs more than all the rest of a short turn."""
 
 OWN_IDENTITY: Final = {"User-Agent": f"app-server/{__version__}"}
 
@@ -45,6 +54,17 @@ class UpstreamUnreachable(OSError):
 
 class NotConnected(UpstreamUnreachable, ConnectionError):
     """Nothing was sent, because there was nobody to send it to."""
+
+
+class NotTrusted(NotConnected):
+    """The TLS handshake failed, which trying again will hardly change.
+
+    :param reason: OpenSSL's, such as ``certificate verify failed``.
+    """
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(url, timed_out=False)
+        self.reason = reason
 
 
 class HttpClient:
@@ -80,19 +100,54 @@ class HttpClient:
         client = self._client or await self._open()
         import httpx2  # noqa: PLC0415 - opening the client has imported it, off the event loop
 
-        # As bytes: the library takes text for ASCII, and a client may have any name.
-        named = {**self._identity(), **(headers or {})}
-        encoded = [(name.encode(), value.encode()) for name, value in named.items()]
         try:
             with anyio.fail_after(timeout):
-                return await client.request(method, url, headers=encoded, json=json, data=form)
+                return await client.request(method, url, headers=self._encoded(headers), json=json, data=form)
         except TimeoutError:
             raise UpstreamUnreachable(url, timed_out=True) from None
         except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
             # Not chained: the library's texts can quote headers.
-            timed_out = isinstance(error, httpx2.TimeoutException)
-            connected = not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
-            raise (UpstreamUnreachable if connected else NotConnected)(url, timed_out=timed_out) from None
+            raise _unreachable(error, url) from None
+
+    @asynccontextmanager
+    async def stream(
+        self, url: str, *, headers: Mapping[str, str], content: bytes, idle_timeout: float
+    ) -> AsyncIterator[HttpStream]:
+        """POST, and read the answer as it comes; the connection is kept if the answer was read to its end.
+
+        :param url: its query, which may hold a key, is left out of every error.
+        :param idle_timeout: seconds of silence, before the headers and between the pieces of the body
+            (wire.md section 15.28).
+        :raises UpstreamUnreachable: there were no headers.
+        """
+        client = self._client or await self._open()
+        import httpx2  # noqa: PLC0415 - opening the client has imported it, off the event loop
+
+        from app_server.backend.http_stream import HttpStream  # noqa: PLC0415 - it needs the library
+
+        shown = url.partition("?")[0]
+        timeout = httpx2.Timeout(idle_timeout, connect=CONNECT_TIMEOUT)
+        try:
+            request = client.build_request(
+                "POST", url, headers=self._encoded(headers), content=content, timeout=timeout
+            )
+            # Silence is the library's business; this is for headers that come one byte at a time.
+            with anyio.fail_after(CONNECT_TIMEOUT + 2 * idle_timeout):
+                response = await client.send(request, stream=True)
+        except TimeoutError:
+            raise UpstreamUnreachable(shown, timed_out=True) from None
+        except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
+            raise _unreachable(error, shown) from None
+        try:
+            yield HttpStream(response, shown)
+        finally:
+            await response.aclose()
+
+    def _encoded(self, headers: Mapping[str, str] | None) -> list[tuple[bytes, bytes]]:
+        # As bytes: the library takes text for ASCII, and a client may have any name.
+        given = {**self._identity(), **(headers or {})}
+        named = {name.lower(): value for name, value in given.items()}  # the later of two cases wins
+        return [(name.encode(), value.encode()) for name, value in named.items()]
 
     async def fetch_json(self, url: str, headers: dict[str, str], timeout: float) -> object:
         """GET JSON.
@@ -144,10 +199,17 @@ class HttpClient:
     def _build(self) -> httpx2.AsyncClient:
         import httpx2  # noqa: PLC0415 - see the module's docstring
 
+        from app_server.backend.network import direct_transport  # noqa: PLC0415 - it needs the library
+
+        context = self._trust()
+        limits = httpx2.Limits(
+            max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_IDLE_CONNECTIONS, keepalive_expiry=60
+        )
         return httpx2.AsyncClient(
-            verify=self._trust(),
+            verify=context,
             timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT),
-            limits=httpx2.Limits(max_connections=256, max_keepalive_connections=32, keepalive_expiry=60),
+            limits=limits,
+            transport=direct_transport(context, limits),
         )
 
     def _trust(self) -> ssl.SSLContext | bool:
@@ -163,3 +225,23 @@ class HttpClient:
         except OSError as error:  # ssl.SSLError is one
             log.warning("the CA file %s cannot be used: %s", self._ca_certificate, error)
         return context
+
+
+def _unreachable(error: Exception, url: str) -> UpstreamUnreachable:
+    import httpx2  # noqa: PLC0415 - the error is one of its
+
+    timed_out = isinstance(error, httpx2.TimeoutException)
+    if not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+        return UpstreamUnreachable(url, timed_out=timed_out)
+    reason = _tls_failure(error)
+    return NotConnected(url, timed_out=timed_out) if reason is None else NotTrusted(url, reason)
+
+
+def _tls_failure(error: BaseException | None) -> str | None:
+    import ssl  # noqa: PLC0415 - whoever can connect has imported it
+
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return (error.reason or "TLS handshake failed").lower().replace("_", " ")
+        error = error.__context__
+    return None

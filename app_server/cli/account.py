@@ -23,7 +23,8 @@ def run_status(overrides: Sequence[str]) -> int:
 
     :param overrides: the ``key=value`` of ``-c``.
     """
-    settings, warnings = prepare(overrides)
+    configuration = prepare(overrides)
+    settings, warnings = configuration.settings, configuration.warnings
     return run(_status, settings, warnings, Console())
 
 

@@ -25,7 +25,8 @@ def run(overrides: Sequence[str], *, json: bool, check_upstream: bool) -> int:
     :param json: whether to write one JSON object, the result of ``account/diagnose``.
     :param check_upstream: whether to ask the issuer and the backend if they answer.
     """
-    settings, warnings = prepare(overrides)
+    configuration = prepare(overrides)
+    settings, warnings = configuration.settings, configuration.warnings
     return run_to_end(_examine, settings, warnings, json, check_upstream)
 
 

@@ -11,7 +11,7 @@ import anyio
 
 from app_server.cli.console import Console
 from app_server.client import Client, ServerError, ServerGone, in_process
-from app_server.config import ConfigWarning, Settings, load_settings
+from app_server.config import Configuration, Settings, load_configuration
 from app_server.logs import LEVEL_VARIABLE, configure_logging
 from app_server.pending import InvalidAnswer
 from app_server.version import __version__
@@ -68,18 +68,17 @@ def run_with_server(overrides: Sequence[str], console: Console, work: Work) -> i
 
     :param overrides: the ``key=value`` of ``-c``.
     """
-    settings, warnings = prepare(overrides)
-    return run(_with_server, settings, warnings, console, work)
+    return run(_with_server, prepare(overrides), console, work)
 
 
-def prepare(overrides: Sequence[str]) -> tuple[Settings, list[ConfigWarning]]:
-    """The configuration and what is wrong with it. The log keeps to errors unless the environment wants more of it:
+def prepare(overrides: Sequence[str]) -> Configuration:
+    """The configuration, with what is wrong with it. The log keeps to errors unless the environment wants more of it:
     what people have to know they are told.
 
     :param overrides: the ``key=value`` of ``-c``.
     """
     configure_logging({LEVEL_VARIABLE: "error", **os.environ})
-    return load_settings(overrides, os.environ)
+    return load_configuration(overrides, os.environ)
 
 
 def run(command: Callable[..., Awaitable[int]], *arguments: object) -> int:
@@ -90,10 +89,10 @@ def run(command: Callable[..., Awaitable[int]], *arguments: object) -> int:
         return INTERRUPTED
 
 
-async def _with_server(settings: Settings, warnings: Sequence[ConfigWarning], console: Console, work: Work) -> int:
+async def _with_server(configuration: Configuration, console: Console, work: Work) -> int:
     status = 1
-    async with in_process(settings, warnings=warnings) as client:
-        server = OwnServer(client, settings, console)
+    async with in_process(configuration) as client:
+        server = OwnServer(client, configuration.settings, console)
         try:
             await client.initialize("app-server", __version__)
             status = await work(server)

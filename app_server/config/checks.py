@@ -28,7 +28,7 @@ def string(value: object) -> str:
         return value
     if isinstance(value, (date, datetime, time)):
         return value.isoformat()
-    raise _wrong_type(value, "a string")
+    raise wrong_type(value, "a string")
 
 
 def optional_string(value: object) -> str | None:
@@ -40,7 +40,7 @@ def boolean(value: object) -> bool:
     """Only true and false."""
     if isinstance(value, bool):
         return value
-    raise _wrong_type(value, "a boolean")
+    raise wrong_type(value, "a boolean")
 
 
 def one_of(*variants: T) -> Callable[[object], T]:
@@ -56,12 +56,15 @@ def one_of(*variants: T) -> Callable[[object], T]:
     return check
 
 
-def integer(minimum: int, maximum: int) -> Callable[[object], int]:
-    """A whole number within these bounds."""
+def integer(minimum: int, maximum: int, kind: str = "an integer") -> Callable[[object], int]:
+    """A whole number within these bounds.
+
+    :param kind: what it is called where something else was given.
+    """
 
     def check(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
-            raise _wrong_type(value, "an integer")
+            raise wrong_type(value, kind)
         if not minimum <= value <= maximum:
             raise WrongValue(f"invalid value: {_shown(value)}, expected {minimum} to {maximum}")
         return value
@@ -74,7 +77,7 @@ def at_most(maximum: int) -> Callable[[object], int]:
 
     def check(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
-            raise _wrong_type(value, "an integer")
+            raise wrong_type(value, "u64")
         if value < 0:
             raise WrongValue(f"invalid value: {_shown(value)}, expected 0 or more")
         return min(value, maximum)
@@ -87,7 +90,7 @@ def seconds(maximum: float, *, zero: bool = False) -> Callable[[object], float]:
 
     def check(value: object) -> float:
         if not isinstance(value, (int, float)) or isinstance(value, bool):
-            raise _wrong_type(value, "a number of seconds")
+            raise wrong_type(value, "a number of seconds")
         # Not-a-number is neither more nor less than anything, so it fails here too.
         if not (0 <= value <= maximum and (zero or value > 0)):
             bounds = f"{'0' if zero else 'more than 0'} to {maximum:g} seconds"
@@ -111,7 +114,7 @@ def workspaces(value: object) -> tuple[str, ...]:
         raise WrongValue("expected one workspace id, or a list of them; a string with commas is neither")
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list) or not all(isinstance(workspace, str) for workspace in values):
-        raise _wrong_type(value, "a string or a list of strings")
+        raise wrong_type(value, "a string or a list of strings")
     return tuple(workspace.strip() for workspace in values if workspace.strip())
 
 
@@ -168,11 +171,56 @@ def wire_api(value: object) -> str:
     return one_of("responses")(value)
 
 
+def service_tier(value: object) -> str | None:
+    """A service tier; ``fast`` is what people call the tier ``priority``, as in the reference."""
+    tier = optional_string(value)
+    return "priority" if tier == "fast" else tier
+
+
+def approval_policy(value: object) -> "str | dict[str, dict[str, bool]] | None":
+    """When a person is to be asked: a word, or ``granular`` with a boolean for each kind of action."""
+    if isinstance(value, dict) and value.keys() == {"granular"}:
+        return {"granular": _approvals(value["granular"])}
+    policy = one_of("untrusted", "on-failure", "on-request", "granular", "never")(value)
+    if policy == "granular":
+        raise WrongValue("invalid type: unit variant, expected newtype variant")
+    return "on-request" if policy == "on-failure" else policy
+
+
 def secret(value: object) -> "SecretStr":
     """A string that may be a credential."""
     from pydantic import SecretStr  # noqa: PLC0415 - most configurations hold none
 
     return SecretStr(string(value))
+
+
+def optional_secret(value: object) -> "SecretStr | None":
+    """As :func:`secret`; an empty string is None."""
+    return None if value == "" else secret(value)
+
+
+_APPROVALS: Final = {
+    "sandbox_approval": None,
+    "rules": None,
+    "skill_approval": False,
+    "request_permissions": False,
+    "mcp_elicitations": None,
+}
+"""The kinds of actions with their defaults; None where the configuration has to say."""
+
+
+def _approvals(value: object) -> dict[str, bool]:
+    if not isinstance(value, dict):
+        raise wrong_type(value, "struct GranularApprovalConfig")
+    approvals = {}
+    for kind, default in _APPROVALS.items():
+        if kind in value:
+            approvals[kind] = boolean(value[kind])
+        elif default is None:
+            raise WrongValue(f"missing field `{kind}`")
+        else:
+            approvals[kind] = default
+    return approvals
 
 
 def _is_host_and_port(authority: str) -> bool:
@@ -196,7 +244,8 @@ def _expected(variants: tuple[str, ...]) -> str:
 _NAMES: Final[tuple[tuple[type, str], ...]] = ((str, "string"), (list, "sequence"), (dict, "map"))
 
 
-def _wrong_type(value: object, expected: str) -> WrongValue:
+def wrong_type(value: object, expected: str) -> WrongValue:
+    """The error for a value of another type than was expected."""
     return WrongValue(f"invalid type: {_shown(value)}, expected {expected}")
 
 

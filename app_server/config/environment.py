@@ -26,6 +26,10 @@ OWN_NAMES: Final = (
     "drain_timeout",
     "upstream_timeout",
     "login_callback_ports",
+    "dynamic_tool_timeout",
+    "thread_unload_delay",
+    "user_input_timeout",
+    "max_image_bytes",
 )
 """The settings that the reference does not have: members of the table ``app_server`` in config.toml."""
 

@@ -1,7 +1,8 @@
 """Putting the settings together: environment variables above ``-c`` arguments above ``config.toml`` above defaults.
 
-What a value must look like stands in ``checks``; unknown keys are left alone, because config.toml is shared with a
-program that has many more, but for those in our own table, where an unknown one is a typo.
+What there is to be set stands in ``known``, what a value must look like in ``checks``; unknown keys are left alone,
+because config.toml is shared with a program that has many more, but for those in our own table, where an unknown one is
+a typo.
 """
 
 import os
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app_server.codex_home import codex_home
 from app_server.config import checks
+from app_server.config.configuration import Configuration, Sources
 from app_server.config.environment import (
     LOGIN_VARIABLES,
     OWN_NAMES,
@@ -19,6 +21,15 @@ from app_server.config.environment import (
     OWN_VARIABLES,
     Environment,
     ca_certificate,
+)
+from app_server.config.known import (
+    CHECKS,
+    FIELDS,
+    OWN_CHECKS,
+    PROVIDER_CHECKS,
+    PROVIDER_TABLE_CHECKS,
+    PROVIDERS,
+    SELECTED_PROVIDER,
 )
 from app_server.config.layers import Layer, Layers
 from app_server.config.overrides import Overrides
@@ -34,43 +45,15 @@ ACCESS_TOKEN_VARIABLE: Final = "CODEX_ACCESS_TOKEN"  # noqa: S105 - the name of 
 MAX_WARNINGS: Final = 50
 """More of them nobody reads."""
 
-_PROVIDERS: Final = "model_providers"
-
-_RETRIES: Final = checks.at_most(100)
-
-_PROVIDER_FIELDS: Final[Mapping[str, checks.Check]] = {
-    "name": checks.name,
-    "base_url": checks.optional_base_url,
-    "env_key": checks.optional_string,
-    "requires_openai_auth": checks.boolean,
-    "request_max_retries": _RETRIES,
-    "stream_max_retries": _RETRIES,
-    "stream_idle_timeout_ms": checks.at_most(24 * 3600 * 1000),
-    "supports_websockets": checks.boolean,
-    "wire_api": checks.wire_api,
-}
-
-_PROVIDER_TABLES: Final[Mapping[str, checks.Check]] = {
-    "http_headers": checks.secret,
-    "env_http_headers": checks.string,
-    "query_params": checks.secret,
-}
-
-_HOUR: Final = 3600.0
-
-_OWN_CHECKS: Final[Mapping[str, checks.Check]] = {
-    "max_line_bytes": checks.integer(1024, 2**31 - 1),
-    "max_concurrent_requests": checks.integer(1, 65_536),
-    "max_queued_bytes": checks.integer(1024, 2**31 - 1),
-    "external_refresh_timeout": checks.seconds(_HOUR),
-    "drain_timeout": checks.seconds(_HOUR, zero=True),
-    "upstream_timeout": checks.seconds(_HOUR),
-    "login_callback_ports": checks.ports,
-}
-
 
 def load_settings(argv_overrides: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, list[ConfigWarning]]:
-    """The settings, and what is wrong with them.
+    """The settings, and what is wrong with them; see :func:`load_configuration`."""
+    configuration = load_configuration(argv_overrides, environ)
+    return configuration.settings, list(configuration.warnings)
+
+
+def load_configuration(argv_overrides: Sequence[str], environ: Mapping[str, str]) -> Configuration:
+    """The settings, what is wrong with them, and where they come from.
 
     :param argv_overrides: the ``key=value`` of ``-c`` arguments, in their order.
     :raises OverrideError: one of them is no ``key=value``; nothing else is ever raised.
@@ -82,15 +65,16 @@ def load_settings(argv_overrides: Sequence[str], environ: Mapping[str, str]) -> 
             warnings.append(warning)
 
     home = codex_home(environ)
-    file = read_toml(os.path.join(home, "config.toml"), warn)  # noqa: PTH118 - a string is wanted
-    places: list[Layer] = [Environment(environ, OWN_VARIABLES), Overrides(argv_overrides)]
+    path = os.path.join(home, "config.toml")  # noqa: PTH118 - a string is wanted
+    variables, arguments, file = Environment(environ, OWN_VARIABLES), Overrides(argv_overrides), read_toml(path, warn)
+    places: list[Layer] = [variables, arguments]
     layers = Layers(places if file is None else [*places, file], warn)
     from_environment = Layers([Environment(environ, LOGIN_VARIABLES)], warn)
     defaults = Settings(Path(home))
-    accounts = _accounts(layers, defaults)
-    providers, provider = _providers(layers, accounts["openai_base_url"])
+    values = _values(layers, defaults)
+    providers, provider = _providers(layers, values["openai_base_url"])
     settings = defaults._replace(
-        **accounts,
+        **values,
         **_login(from_environment, defaults),
         **_own(layers, defaults, warn),
         model_providers=providers,
@@ -98,7 +82,8 @@ def load_settings(argv_overrides: Sequence[str], environ: Mapping[str, str]) -> 
         access_token=_access_token(environ, warn),
         ca_certificate=ca_certificate(environ),
     )
-    return settings, warnings
+    flags = (variables.table, arguments.table)
+    return Configuration(settings, warnings, Sources(flags, path, {} if file is None else file.table))
 
 
 def _login(layers: Layers, defaults: Settings) -> dict[str, Any]:
@@ -111,20 +96,13 @@ def _login(layers: Layers, defaults: Settings) -> dict[str, Any]:
     }
 
 
-def _accounts(layers: Layers, defaults: Settings) -> dict[str, Any]:
-    stores = checks.one_of("file", "keyring", "auto", "ephemeral")
-    methods = checks.one_of("chatgpt", "api")
-    summaries = checks.one_of("auto", "concise", "detailed", "none")
-    return {
-        "chatgpt_base_url": layers.value(("chatgpt_base_url",), checks.chatgpt_base_url, defaults.chatgpt_base_url),
-        "openai_base_url": layers.value(("openai_base_url",), checks.optional_base_url, None),
-        "credentials_store": layers.value(("cli_auth_credentials_store",), stores, defaults.credentials_store),
-        "forced_login_method": layers.value(("forced_login_method",), methods, None),
-        "forced_chatgpt_workspace_id": layers.value(("forced_chatgpt_workspace_id",), checks.workspaces, ()),
-        "model": layers.value(("model",), checks.optional_string, None),
-        "model_reasoning_effort": layers.value(("model_reasoning_effort",), checks.optional_string, None),
-        "model_reasoning_summary": layers.value(("model_reasoning_summary",), summaries, None),
+def _values(layers: Layers, defaults: Settings) -> dict[str, Any]:
+    values = {
+        FIELDS[name]: layers.value((name,), check, getattr(defaults, FIELDS[name])) for name, check in CHECKS.items()
     }
+    if (instructions := values["model_instructions_file"]) is not None:
+        values["model_instructions_file"] = os.path.join(defaults.codex_home, instructions)  # noqa: PTH118 - as above
+    return values
 
 
 def _own(layers: Layers, defaults: Settings, warn: Callable[[ConfigWarning], None]) -> dict[str, Any]:
@@ -136,21 +114,19 @@ def _own(layers: Layers, defaults: Settings, warn: Callable[[ConfigWarning], Non
                 f"Check for typos: {', '.join(unknown)}. Known are: {', '.join(OWN_NAMES)}.",
             )
         )
-    return {
-        name: layers.value((OWN_TABLE, name), check, getattr(defaults, name)) for name, check in _OWN_CHECKS.items()
-    }
+    return {name: layers.value((OWN_TABLE, name), check, getattr(defaults, name)) for name, check in OWN_CHECKS.items()}
 
 
 def _providers(layers: Layers, openai_base_url: str | None) -> tuple[Mapping[str, ModelProvider], str]:
     """All providers, and the name of the selected one."""
     providers = dict(BUILT_IN_PROVIDERS)
     providers[DEFAULT_PROVIDER] = providers[DEFAULT_PROVIDER]._replace(base_url=openai_base_url)
-    for provider in layers.members((_PROVIDERS,)):
+    for provider in layers.members((PROVIDERS,)):
         if provider in BUILT_IN_PROVIDERS:
             layers.reject_everywhere(
-                (_PROVIDERS, provider), "built-in providers cannot be overridden; give yours another name"
+                (PROVIDERS, provider), "built-in providers cannot be overridden; give yours another name"
             )
-        elif layers.members((_PROVIDERS, provider)):
+        elif layers.members((PROVIDERS, provider)):
             providers[provider] = _provider(layers, provider)
 
     def is_known(value: object) -> str:
@@ -159,17 +135,17 @@ def _providers(layers: Layers, openai_base_url: str | None) -> tuple[Mapping[str
             raise checks.WrongValue("Model provider not found; known are " + ", ".join(providers))
         return name
 
-    return MappingProxyType(providers), layers.value(("model_provider",), is_known, DEFAULT_PROVIDER)
+    return MappingProxyType(providers), layers.value((SELECTED_PROVIDER,), is_known, DEFAULT_PROVIDER)
 
 
 def _provider(layers: Layers, provider: str) -> ModelProvider:
     fields: dict[str, Any] = {"name": provider}
-    for field, check in _PROVIDER_FIELDS.items():
-        value = layers.value((_PROVIDERS, provider, field), check, None)
+    for field, check in PROVIDER_CHECKS.items():
+        value = layers.value((PROVIDERS, provider, field), check, None)
         if value is not None:
             fields[field] = value
-    for field, check in _PROVIDER_TABLES.items():
-        table = (_PROVIDERS, provider, field)
+    for field, check in PROVIDER_TABLE_CHECKS.items():
+        table = (PROVIDERS, provider, field)
         members = {name: layers.value((*table, name), check, None) for name in layers.members(table)}
         fields[field] = MappingProxyType({name: value for name, value in members.items() if value is not None})
     return ModelProvider(**fields)

@@ -29,7 +29,7 @@ class Overrides:
         self.table: dict[str, Any] = {}
         for argument in arguments:
             key, value = split_override(argument)
-            _put(self.table, key.split("."), parse_value(value))
+            put(self.table, key.split("."), parse_value(value))
 
     def place(self, keys: Keys) -> Place:
         """The argument, without its value."""
@@ -72,7 +72,8 @@ def _is_plain_string(text: str) -> bool:
     return text[0].isalpha() and text not in ("inf", "nan") and _PLAIN.issuperset(text)
 
 
-def _put(table: dict[str, Any], path: Sequence[str], value: Any) -> None:
+def put(table: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    """Set the value at this path; what is on the way and no table is replaced by one."""
     for key in path[:-1]:
         member = table.get(key)
         if not isinstance(member, dict):

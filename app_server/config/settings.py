@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 CredentialsStore = Literal["file", "keyring", "auto", "ephemeral"]
 LoginMethod = Literal["chatgpt", "api"]
 ReasoningSummary = Literal["auto", "concise", "detailed", "none"]
+Verbosity = Literal["low", "medium", "high"]
+ApprovalsReviewer = Literal["user", "auto_review", "guardian_subagent"]
+SandboxMode = Literal["read-only", "workspace-write", "danger-full-access"]
 
 DEFAULT_PROVIDER: Final = "openai"
 NOTHING: Final[Mapping[str, "SecretStr"]] = MappingProxyType({})
@@ -34,6 +37,7 @@ class ModelProvider(NamedTuple):
     :param http_headers: sent with every request.
     :param env_http_headers: header by name of the environment variable that holds its value.
     :param query_params: appended to every URL.
+    :param experimental_bearer_token: a key that stands in the configuration itself; the one of ``env_key`` wins.
     """
 
     name: str
@@ -48,6 +52,7 @@ class ModelProvider(NamedTuple):
     env_http_headers: Mapping[str, str] = NO_NAMES
     query_params: Mapping[str, "SecretStr"] = NOTHING
     wire_api: Literal["responses"] = "responses"
+    experimental_bearer_token: "SecretStr | None" = None
 
 
 BUILT_IN_PROVIDERS: Final[Mapping[str, ModelProvider]] = MappingProxyType(
@@ -70,6 +75,17 @@ class Settings(NamedTuple):
     :param forced_login_method: the only kind of login that is allowed.
     :param forced_chatgpt_workspace_id: the only workspaces that are allowed; empty allows all.
     :param model_provider: the selected one; always a key of ``model_providers``.
+    :param model_context_window: tokens that the model is said to hold; None for what the catalogue knows.
+    :param model_auto_compact_token_limit: tokens of history at which it is compacted; None for a share of the window.
+    :param model_verbosity: how much the model says.
+    :param service_tier: how urgently requests are served.
+    :param instructions: in place of the base instructions.
+    :param model_instructions_file: a file with these, which wins over ``instructions``; absolute. It is read when a
+        thread begins (:meth:`app_server.config.configuration.Configuration.for_thread`), not at the start.
+    :param developer_instructions: said beside the base instructions.
+    :param compact_prompt: in place of the request for a summary.
+    :param approval_policy: kept and told to clients, enforced by nobody, as the next two: a word, or a table
+        ``granular``.
     :param issuer: of browser and device logins.
     :param refresh_url_override: the refresh endpoint whatever the issuer of a login.
     :param revoke_url_override: the revoke endpoint whatever the issuer.
@@ -83,6 +99,10 @@ class Settings(NamedTuple):
     :param drain_timeout: seconds that requests have to finish after the end of input.
     :param upstream_timeout: seconds for one plain exchange with an upstream.
     :param login_callback_ports: ports of the login callback, tried in this order; 0 is any free one.
+    :param dynamic_tool_timeout: seconds that the parent has to answer a tool call.
+    :param user_input_timeout: seconds that the user has to answer a question of the model.
+    :param thread_unload_delay: seconds after which a thread is let go of that nobody has subscribed to.
+    :param max_image_bytes: longest image file that is sent to the model.
     """
 
     codex_home: Path
@@ -97,6 +117,17 @@ class Settings(NamedTuple):
     model: str | None = None
     model_reasoning_effort: str | None = None
     model_reasoning_summary: ReasoningSummary | None = None
+    model_context_window: int | None = None
+    model_auto_compact_token_limit: int | None = None
+    model_verbosity: Verbosity | None = None
+    service_tier: str | None = None
+    instructions: str | None = None
+    model_instructions_file: str | None = None
+    developer_instructions: str | None = None
+    compact_prompt: str | None = None
+    approval_policy: str | Mapping[str, Mapping[str, bool]] | None = None
+    approvals_reviewer: ApprovalsReviewer | None = None
+    sandbox_mode: SandboxMode | None = None
 
     issuer: str = "https://auth.openai.com"
     client_id: str = "app_EMoamEEZ73f0CkXaXp7hrann"
@@ -113,6 +144,10 @@ class Settings(NamedTuple):
     drain_timeout: float = 5.0
     upstream_timeout: float = 30.0
     login_callback_ports: tuple[int, ...] = (1455, 1457)
+    dynamic_tool_timeout: float = 600.0
+    user_input_timeout: float = 3600.0
+    thread_unload_delay: float = 60.0
+    max_image_bytes: int = 20 * 1024 * 1024
 
     @property
     def provider(self) -> ModelProvider:

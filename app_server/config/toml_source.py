@@ -12,7 +12,7 @@ from app_server.config.layers import Keys, Place
 from app_server.config.warnings import ConfigWarning, TextPosition, TextRange
 
 MAX_BYTES: Final = 1024 * 1024
-"""Longest config.toml that is read."""
+"""Longest file that is read, be it config.toml or instructions."""
 
 _BROKEN: Final = "Invalid configuration; using defaults."
 
@@ -45,7 +45,7 @@ class TomlSource:
 def read_toml(path: str, warn: Callable[[ConfigWarning], None]) -> TomlSource | None:
     """The file, or None when it is not there or cannot be used; the latter is warned about."""
     try:
-        text = _read(path)
+        text = read_text(path)
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as error:
@@ -87,7 +87,12 @@ def locate(text: str, keys: Keys) -> TextRange | None:
     return None
 
 
-def _read(path: str) -> str:
+def read_text(path: str) -> str:
+    """A whole file of at most :data:`MAX_BYTES`.
+
+    :raises OSError: it cannot be read, is no regular file, or is too long.
+    :raises UnicodeDecodeError: it is not UTF-8.
+    """
     # Not blocking, because opening a FIFO waits for a writer; a device may never end.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     with open(descriptor, "rb") as file:  # noqa: PTH123 - there is no path to open

@@ -1,4 +1,4 @@
-"""What is told to the user about the configuration. How it is found out stands in ``layers`` and ``load``."""
+"""What is told to the user about the configuration. How it is found out stands in ``layers``, ``load``, ``overlay``."""
 
 from typing import NamedTuple
 
@@ -30,3 +30,14 @@ class ConfigWarning(NamedTuple):
     details: str | None = None
     path: str | None = None
     range: TextRange | None = None
+
+
+class ConfigError(Exception):
+    """A thread cannot begin with this configuration. At the start nothing is an error.
+
+    :param problem: what is wrong with it, in the reference's words.
+    """
+
+    def __init__(self, problem: str) -> None:
+        self.message = f"failed to load configuration: {problem}"
+        super().__init__(self.message)

@@ -11,7 +11,12 @@ plain strings here, and shown by the recorder, unlike anywhere else in this proj
 ``control``        the same over HTTP: ``/__fake__/…``
 ``issuer``         sign-in: authorize, token, revoke, device codes, personal access tokens
 ``backend``        usage, workspaces, settings, models
-``responses``      the Responses API: answers and streams, by default an echo
+``responses``      the Responses API: who gets which answer
+``script``         what a scripted answer may say
+``echo``           what is said without a script; ``example_json``: the same where JSON is asked for
+``answer``         an answer as a response object and as events
+``streaming``      sending events, and breaking off
+``expiries``       tokens that expire now, after some requests, or in the middle of a stream
 ``state``          accounts, issued tokens, refresh families, codes
 ``faults``         what goes wrong on demand
 ``recorder``       what it was asked

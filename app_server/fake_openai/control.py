@@ -3,17 +3,33 @@
 With ``$URL`` the base URL, for example ``http://127.0.0.1:8123``::
 
     curl $URL/__fake__                                             # environment, config, routes
+    curl $URL/__fake__/help                                        # this text
+    curl $URL/__fake__/schema                                      # JSON Schemas of fault, script, account, settings
     curl $URL/__fake__/tokens -d '{}'                              # mint tokens of the current account …
     curl $URL/__fake__/tokens -d '{"account_id": "acct-1", "expires_in": 60, "claims": {"email": null}}'
     curl $URL/__fake__/tokens -d '{"kind": "personal"}'            # … or a personal access token
     curl $URL/__fake__/tokens/expire -d '{"token": "eyJ…"}'        # 401 from now on; or a refresh token
     curl $URL/__fake__/tokens/revoke -d '{"token": "eyJ…"}'        # the whole sign-in
+    curl $URL/__fake__/accounts/expire -d '{}'                     # all tokens that the current account has now: 401
+    curl $URL/__fake__/accounts/expire -d '{"account_id": "acct-1", "after_requests": 2}'   # after 2 more
+    curl $URL/__fake__/accounts/expire -d '{"after_events": 5}'    # in the next stream
     curl $URL/__fake__/faults -d '{"route": "usage", "status": 401, "times": 2}'
     curl $URL/__fake__/faults -d '{"route": "token", "when": "after", "drop": true}'
-    curl $URL/__fake__/faults -d '{"route": "responses", "drop_after_events": 4}'
+    curl $URL/__fake__/faults -d '{"route": "responses", "hang": true}'                 # before the headers
+    curl $URL/__fake__/faults -d '{"route": "responses", "drop_after_events": 4}'       # or drop_inside_event,
+    curl $URL/__fake__/faults -d '{"route": "responses", "end_inside_event": 4}'        # drop_after_bytes; the same
+    curl $URL/__fake__/faults -d '{"route": "responses", "hang_after_bytes": 900}'      # three for end and hang
     curl $URL/__fake__/faults -X DELETE                            # nothing goes wrong any more
     curl $URL/__fake__/release -d '{}'                             # what hangs goes on
+    curl $URL/__fake__/release -d '{"count": 1, "timeout": 5}'     # first waits up to 5 s until so many hang
     curl $URL/__fake__/script -d '{"text": "Hello", "deltas": 5, "delay": 0.1}'
+    curl $URL/__fake__/script -d '{"reasoning": "Hm.", "raw_reasoning": "Hmm …", "contains": "only with this text"}'
+    curl $URL/__fake__/script -d '{"messages": [{"text": "Wait.", "phase": "commentary"}, {"text": "Done."}]}'
+    curl $URL/__fake__/script -d '{"tool_calls": [{"name": "lookup", "arguments": {"q": "x"}, "call_id": "call_1"}]}'
+    curl $URL/__fake__/script -d '{"usage": {"input_tokens": 250000}, "request_kind": "turn"}'
+    curl $URL/__fake__/script -d '{"error": {"code": "context_length_exceeded", "message": "Too long."}}'
+    curl $URL/__fake__/script -d '{"messages": [{"text": "Half", "done": false}], "status": "incomplete"}'
+    curl $URL/__fake__/script -d '{"events": ["data: {no JSON\\n\\n", {"type": "response.completed", "response": {}}]}'
     curl $URL/__fake__/accounts -d '{"account": {"account_id": "acct-2", "plan_type": "pro"}, "current": true}'
     curl $URL/__fake__/settings -d '{"accept_any_token": true}'
     curl $URL/__fake__/authorize -d '{"error": "access_denied", "description": "No.", "times": 1}'
@@ -22,8 +38,9 @@ With ``$URL`` the base URL, for example ``http://127.0.0.1:8123``::
     curl "$URL/__fake__/requests?route=usage&count=2&timeout=5"    # recorded; waits up to timeout seconds for count
     curl $URL/__fake__/reset -d '{}'
 
-The members of faults, scripts, accounts and settings are those of ``faults.Fault``, ``responses.Script``,
-``tokens.Account`` and ``state.Settings``. Nothing here is recorded.
+The members of faults, scripts, accounts and settings are those of ``faults.Fault``, ``script.Script``,
+``tokens.Account`` and ``state.Settings``. Nothing here is recorded. Without a script the Responses API echoes the
+user, repeats what a tool said, summarises when a conversation is compacted, and fits JSON Schemas (``echo``).
 """
 
 from collections.abc import Awaitable, Callable
@@ -32,8 +49,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app_server.fake_openai.faults import Fault, Json
-from app_server.fake_openai.responses import Script
 from app_server.fake_openai.routing import api_error, json_response
+from app_server.fake_openai.script import Script
+from app_server.fake_openai.state import Settings
 from app_server.fake_openai.tokens import Account
 from app_server.http_server import Request, Response
 
@@ -59,6 +77,17 @@ class _Token(_Body):
     token: str = Field(min_length=1)
 
 
+class _Release(_Body):
+    count: int = Field(default=0, ge=0)
+    timeout: float = Field(default=5.0, ge=0, le=_MAX_WAIT)
+
+
+class _Expiry(_Body):
+    account_id: str | None = None
+    after_requests: int = Field(default=0, ge=0)
+    after_events: int | None = Field(default=None, ge=0)
+
+
 class _NewAccount(_Body):
     account: Account
     current: bool = False
@@ -82,6 +111,8 @@ class Control:
         self._fake = fake
         self._actions: dict[str, dict[str, Callable[[Request], Awaitable[Any]]]] = {
             "": {"GET": self._describe},
+            "/help": {"GET": _help},
+            "/schema": {"GET": _schema},
             "/tokens": {"POST": self._mint},
             "/tokens/expire": {"POST": self._expire},
             "/tokens/revoke": {"POST": self._revoke},
@@ -89,6 +120,7 @@ class Control:
             "/release": {"POST": self._release},
             "/script": {"POST": self._script},
             "/accounts": {"POST": self._add_account},
+            "/accounts/expire": {"POST": self._expire_account},
             "/settings": {"POST": self._configure},
             "/authorize": {"POST": self._refuse_authorization},
             "/device/approve": {"POST": self._approve},
@@ -106,7 +138,8 @@ class Control:
         if (action := methods.get(request.method)) is None:
             return api_error(405, "method_not_allowed", f"{request.path} takes {' and '.join(methods)}")
         try:
-            return json_response(200, await action(request))
+            answer = await action(request)
+            return answer if isinstance(answer, Response) else json_response(200, answer)
         except ValidationError as error:
             return api_error(400, "bad_input", _explain(error))
         except ValueError as error:
@@ -147,7 +180,9 @@ class Control:
         self._fake.clear_faults()
         return {}
 
-    async def _release(self, _: Request) -> Any:
+    async def _release(self, request: Request) -> Any:
+        wanted = _Release.model_validate_json(request.body)
+        await self._fake.wait_hanging(wanted.count, timeout=wanted.timeout)
         self._fake.release()
         return {}
 
@@ -158,6 +193,13 @@ class Control:
     async def _add_account(self, request: Request) -> Any:
         wanted = _NewAccount.model_validate_json(request.body)
         self._fake.add_account(wanted.account, current=wanted.current)
+        return {}
+
+    async def _expire_account(self, request: Request) -> Any:
+        wanted = _Expiry.model_validate_json(request.body)
+        self._fake.expire_tokens(
+            wanted.account_id, after_requests=wanted.after_requests, after_events=wanted.after_events
+        )
         return {}
 
     async def _configure(self, request: Request) -> Any:
@@ -190,6 +232,15 @@ class Control:
     async def _reset(self, _: Request) -> Any:
         self._fake.reset()
         return {}
+
+
+async def _help(_: Request) -> Any:
+    return Response.text(200, __doc__ or "")
+
+
+async def _schema(_: Request) -> Any:
+    models: dict[str, type[BaseModel]] = {"fault": Fault, "script": Script, "account": Account, "settings": Settings}
+    return {name: model.model_json_schema() for name, model in models.items()}
 
 
 def _object(request: Request) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 A fault says which requests it is for (``route``, ``token``, ``contains``, ``authorized``, ``skip``, ``times``) and what
 happens to them, in this order: a delay, a hang, a dropped connection, an answer of its own. A fault without an answer
-of its own lets the request through after the delay or hang.
+of its own lets the request through after the delay or hang; the stream that it gets then may drop, end or hang at any
+event or byte (``streaming``).
 """
 
 import itertools
@@ -18,6 +19,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from app_server.http_server import DropConnection, Request, Response
 
 _MAX_FAULTS: Final = 1000
+_IN_STREAM: Final = tuple(
+    f"{effect}_{place}"
+    for effect in ("drop", "end", "hang")
+    for place in ("after_events", "inside_event", "after_bytes")
+)
 _MALFORMED: Final = b'{"id": "this JSON ends too early", "object": '
 
 
@@ -43,7 +49,9 @@ Json = Annotated[Any, AfterValidator(_check_json)]
 class Fault(BaseModel):
     """One thing that goes wrong. Unknown members are refused, so that a typing error cannot pass for a fault."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     route: str
     """Name of a route, or ``*`` for all."""
@@ -66,10 +74,27 @@ class Fault(BaseModel):
     """Nothing happens until released or the client is gone."""
     drop: bool = False
     """The connection is closed without an answer."""
+
+    # Places in a stream: after so many events (0: after the headers), in the middle of the event that follows so
+    # many, after so many bytes of the body. A place beyond the end is the end: after the last event.
     drop_after_events: int | None = Field(default=None, ge=0)
-    """A stream breaks off after so many events."""
+    """A stream breaks off after so many events: the connection is closed."""
+    drop_inside_event: int | None = Field(default=None, ge=0)
+    """The same in the middle of the event after so many."""
+    drop_after_bytes: int | None = Field(default=None, ge=0)
+    """The same after so many bytes."""
+    end_after_events: int | None = Field(default=None, ge=0)
+    """A stream ends after so many events as if it were complete: the answer is, in HTTP's terms."""
+    end_inside_event: int | None = Field(default=None, ge=0)
+    """The same in the middle of the event after so many."""
+    end_after_bytes: int | None = Field(default=None, ge=0)
+    """The same after so many bytes."""
     hang_after_events: int | None = Field(default=None, ge=0)
     """A stream stops after so many events until released, and then goes on."""
+    hang_inside_event: int | None = Field(default=None, ge=0)
+    """The same in the middle of the event after so many."""
+    hang_after_bytes: int | None = Field(default=None, ge=0)
+    """The same after so many bytes."""
 
     status: int | None = Field(default=None, ge=200, le=599)
     retry_after: float | None = Field(default=None, ge=0)
@@ -86,16 +111,14 @@ class Fault(BaseModel):
     def _has_an_effect_and_one_body(self) -> Self:
         if sum((self.json_body is not None, self.body is not None, self.malformed)) > 1:
             raise ValueError("give one of json, body and malformed")
-        if not (
-            self.delay
-            or self.hang
-            or self.drop
-            or self.drop_after_events is not None
-            or self.hang_after_events is not None
-            or self.answers
-        ):
+        if not (self.delay or self.hang or self.drop or self.breaks_stream or self.answers):
             raise ValueError("nothing goes wrong: give one of delay, hang, drop, …_after_events, status, body, …")
         return self
+
+    @property
+    def breaks_stream(self) -> bool:
+        """Whether it is for the middle of a stream."""
+        return any(getattr(self, name) is not None for name in _IN_STREAM)
 
     @property
     def answers(self) -> bool:
@@ -128,6 +151,8 @@ class FaultBook:
     def __init__(self) -> None:
         self._waiting: list[_Waiting] = []
         self._released = anyio.Event()
+        self._hanging = 0
+        self._hangs = anyio.Event()
 
     def add(self, fault: Fault) -> None:
         """Declare a fault.
@@ -147,6 +172,18 @@ class FaultBook:
         """Let everything that hangs at this moment go on."""
         self._released.set()
         self._released = anyio.Event()
+
+    async def wait_hanging(self, count: int, timeout: float) -> None:
+        """Wait until so many requests hang, those that do already included.
+
+        :param timeout: seconds.
+        :raises TimeoutError: with how many hang instead.
+        """
+        with anyio.move_on_after(timeout):
+            while self._hanging < count:
+                await self._hangs.wait()
+            return
+        raise TimeoutError(f"{count} did not hang in {timeout:g} s; {self._hanging} do")
 
     def take(self, route: str, bearer: str | None, request: Request, *, authorized: bool) -> Fault | None:
         """The first waiting fault for this request, used up by one."""
@@ -184,10 +221,16 @@ class FaultBook:
             await request.wait_disconnected()
             tasks.cancel_scope.cancel()
 
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(watch, tasks)
-            await released.wait()
-            tasks.cancel_scope.cancel()
+        self._hanging += 1
+        self._hangs.set()
+        self._hangs = anyio.Event()
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(watch, tasks)
+                await released.wait()
+                tasks.cancel_scope.cancel()
+        finally:
+            self._hanging -= 1
         if not released.is_set():
             raise DropConnection
 
@@ -222,6 +265,5 @@ def check_route(fault: Fault, names: Iterable[str]) -> None:
     known = ["*", *names]
     if fault.route not in known:
         raise ValueError(f"unknown route {fault.route!r}, expected one of {', '.join(known)}")
-    in_stream = fault.drop_after_events is not None or fault.hang_after_events is not None
-    if in_stream and fault.route not in ("*", "responses"):
-        raise ValueError(f"route {fault.route!r} does not stream: …_after_events is for 'responses'")
+    if fault.breaks_stream and fault.route not in ("*", "responses"):
+        raise ValueError(f"route {fault.route!r} does not stream: {', '.join(_IN_STREAM)} are for 'responses'")

@@ -40,6 +40,14 @@ class RecordedRequest:
         """
         return parse_fields(self._request)
 
+    @property
+    def json(self) -> Any:
+        """The JSON value in the body, decoded anew each time.
+
+        :raises ValueError: it is none.
+        """
+        return orjson.loads(self.body)
+
     def to_json(self) -> dict[str, Any]:
         """Plain values; the body as JSON if it is JSON, else as text with replacement characters."""
         try:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 
+from app_server.fake_openai.expiries import Expiry
 from app_server.fake_openai.faults import Fault
 from app_server.fake_openai.state import State, Verdict
 from app_server.fake_openai.tokens import Account
@@ -47,6 +48,8 @@ class Exchange:
     """Whose token it carries; None for API keys and on open routes."""
     fault: Fault | None = None
     """What is to go wrong while the answer is under way."""
+    expiry: Expiry | None = None
+    """Tokens that are to expire while the answer is under way."""
 
     def fields(self) -> dict[str, Any]:
         """The members of a JSON object or form in the body.

@@ -5,8 +5,11 @@ Example::
     async with FakeOpenAI.running() as fake:
         tokens = fake.mint()
         fake.fault("usage", status=401)
-        ...  # start a server with fake.environment() and fake.config_overrides(), let it read limits
+        fake.script(reasoning="Thinking", tool_calls=[{"name": "lookup", "arguments": {"q": "x"}}])
+        fake.expire_tokens(after_events=3)
+        ...  # start a server with fake.environment() and fake.config_overrides(), let it read limits, have a turn
         first, second = await fake.requests.wait_for("usage", count=2)
+        assert fake.requests.of("responses")[0].json["stream"]
 
 Not here: what the routes answer (``issuer``, ``backend``, ``responses``), and the same over HTTP (``control``).
 """
@@ -20,11 +23,13 @@ import anyio
 
 from app_server.fake_openai.backend import Backend
 from app_server.fake_openai.control import PREFIX, Control
+from app_server.fake_openai.expiries import Expiries, Expiry
 from app_server.fake_openai.faults import Fault, FaultBook, check_route
 from app_server.fake_openai.issuer import Issuer
 from app_server.fake_openai.recorder import Recorder
-from app_server.fake_openai.responses import Responses, Script
+from app_server.fake_openai.responses import Responses
 from app_server.fake_openai.routing import UNKNOWN_ROUTE, Exchange, RouteTable, bearer_of, dispatch
+from app_server.fake_openai.script import Script
 from app_server.fake_openai.state import Settings, State
 from app_server.fake_openai.tokens import Account, TokenSet
 from app_server.http_server import HttpServer, Limits, Request, Response, bind_loopback
@@ -51,7 +56,8 @@ class FakeOpenAI:
         self.requests = Recorder(clock)
         """What it was asked, its control endpoint aside."""
         self._faults = FaultBook()
-        self._responses = Responses(self.state, self._faults)
+        self._expiries = Expiries(self.state)
+        self._responses = Responses(self.state, self._faults, self._expiries)
         self._routes = RouteTable(
             self.state,
             [*Issuer(self.state).routes(), *Backend(self.state).routes(), *self._responses.routes()],
@@ -142,6 +148,22 @@ class FakeOpenAI:
         """From now on this access token is answered with 401, this refresh token with ``refresh_token_expired``."""
         self.state.expire(token)
 
+    def expire_tokens(
+        self, account_id: str | None = None, *, after_requests: int = 0, after_events: int | None = None
+    ) -> None:
+        """All access tokens that an account has then are answered with 401; its refresh tokens stay good.
+
+        At once by default; a stream that is under way goes on, and the next request with the token is refused.
+
+        :param account_id: None: the current account.
+        :param after_requests: so many requests of the route ``responses`` that carry a good token are let through.
+        :param after_events: then, in the middle of the next stream, when it has sent so many events, or its last.
+        :raises ValueError: there is no such account, a number is negative, or too many are waiting.
+        """
+        if after_requests < 0 or (after_events is not None and after_events < 0):
+            raise ValueError("after_requests and after_events are counted from 0")
+        self._expiries.add(Expiry(self._account(account_id).account_id, after_requests, after_events))
+
     def revoke(self, token: str) -> None:
         """End the sign-in of this access or refresh token."""
         self.state.revoke(token)
@@ -165,12 +187,20 @@ class FakeOpenAI:
         """Nothing goes wrong any more; what hangs goes on."""
         self._faults.clear()
 
+    async def wait_hanging(self, count: int = 1, *, timeout: float = 5.0) -> None:
+        """Wait until so many requests or streams hang, so that a release cannot come too early.
+
+        :param timeout: seconds.
+        :raises TimeoutError: with how many hang instead.
+        """
+        await self._faults.wait_hanging(count, timeout)
+
     def release(self) -> None:
         """What hangs goes on; faults stay."""
         self._faults.release()
 
     def script(self, **answer: Any) -> None:
-        """Queue an answer of the Responses API; the members of ``responses.Script`` are the arguments.
+        """Queue an answer of the Responses API; the members of ``script.Script`` are the arguments.
 
         :raises ValueError: there is no such member or value, or too many are waiting.
         """
@@ -216,6 +246,7 @@ class FakeOpenAI:
         """Back to how it started: accounts, settings, no tokens, faults, scripts or recorded requests."""
         self.state.reset()
         self._faults.clear()
+        self._expiries.clear()
         self._responses.clear()
         self.requests.clear()
 
@@ -242,7 +273,10 @@ class FakeOpenAI:
         bearer = bearer_of(request)
         account, refusal = self._routes.authorize(route, bearer)
         fault = self._faults.take(name, bearer, request, authorized=refusal is None)
-        exchange = Exchange(request, account, fault)
+        expiry = None
+        if name == "responses" and refusal is None and account is not None:
+            expiry = self._expiries.count_request(account, bearer or "")
+        exchange = Exchange(request, account, fault, expiry)
         answer: Response | None = None
         if fault is not None:
             if fault.when == "after":

@@ -31,7 +31,7 @@ _DEVICE_SECONDS: Final = 900
 class Settings(BaseModel):
     """Switches that stay until they are changed or reset."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
     accept_any_token: bool = False
     """Accept whatever bearer token comes, as the current account's, unless it was expired on purpose."""
@@ -208,6 +208,15 @@ class State:
     def expire(self, token: str) -> None:
         """From now on a bearer token is answered with 401, a refresh token with ``refresh_token_expired``."""
         self._expired.remember(token, None)
+
+    def expire_account(self, account_id: str) -> None:
+        """All access tokens and personal ones that this account has now are expired; refresh tokens stay good."""
+        for token, access in self._access.items():
+            if access.family.account.account_id == account_id:
+                self.expire(token)
+        for token, account in self._personal.items():
+            if account.account_id == account_id:
+                self.expire(token)
 
     def mint_personal(self, account: Account) -> str:
         """A personal access token (``at-…``)."""

@@ -23,7 +23,7 @@ _SIGNATURE: Final = b"nobody signed this: it comes from an offline fake of the i
 class Account(BaseModel):
     """A person's membership in one workspace, and what the backend says about that workspace."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
     account_id: str = Field(default="acct-1", min_length=1)
     user_id: str = "user-1"

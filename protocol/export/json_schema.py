@@ -125,8 +125,8 @@ def _schema(shape: Shape) -> Schema:  # noqa: PLR0911 # one for each shape
             return _nullable(_schema(value))
         case OneOf(options, tag):
             return {"anyOf" if tag is None else "oneOf": [_option(option) for option in options]}
-        case Struct(members):
-            return _struct(members)
+        case Struct(members, is_open):
+            return _struct(members) | ({"additionalProperties": True} if is_open else {})
         case Unit():
             return {"type": ["object", "null"], "maxProperties": 0}
 

@@ -64,4 +64,4 @@ def _variant(method: Method) -> Struct:
         members.append(_EMITTED_AT)
     kind = "Request" if method.is_request else "Notification"
     title = method.method[0].upper() + method.method[1:] + kind
-    return Struct(tuple(members), title, method.description, method.experimental)
+    return Struct(tuple(members), title=title, description=method.description, experimental=method.experimental)

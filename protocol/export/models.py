@@ -15,6 +15,7 @@ from pydantic_core import to_jsonable_python
 
 from protocol.base import WireModel, WireUnion, WireValue
 from protocol.export.docstrings import ModuleDocs
+from protocol.export.envelope import ID
 from protocol.export.shapes import (
     NO_DEFAULT,
     Anything,
@@ -30,8 +31,9 @@ from protocol.export.shapes import (
     Shape,
     Struct,
 )
+from protocol.jsonrpc import RequestId
 
-_SCALARS: Final = {str: "string", int: "integer", float: "number", bool: "boolean"}
+_SCALARS: Final = {str: "string", int: "integer", float: "number", bool: "boolean", NoneType: "null"}
 
 
 class ModelReader:
@@ -94,10 +96,11 @@ class ModelReader:
         hints = get_type_hints(model, include_extras=True)
         return Struct(
             tuple(
-                self._member(model, name, field, self._shape(hints[name], model))
+                self._member(model, name, field, self._shape(hints[name], _declarer(model, name)))
                 for name, field in model.model_fields.items()
                 if self._experimental or name not in model.experimental_fields
-            )
+            ),
+            is_open=model.model_config.get("extra") == "allow",
         )
 
     def _member(self, model: type[WireModel], name: str, field: FieldInfo, shape: Shape) -> Member:
@@ -125,6 +128,9 @@ class ModelReader:
         origin, arguments = get_origin(hint), get_args(hint)
         if hint is Any:
             return Anything()
+        if hint == RequestId:
+            # The envelope declares it: ids are read and written without models.
+            return ID.shape
         if origin is Annotated:
             return self._annotated(arguments[0], arguments[1:], model)
         if origin in (Union, UnionType):
@@ -175,6 +181,11 @@ class ModelReader:
         """The module that assigns a name which ``module`` has, perhaps through imports."""
         docs = self._docs_of(module)
         return module if name in docs.assigned else self._home(name, docs.imported[name])
+
+
+def _declarer(model: type[WireModel], name: str) -> type:
+    """The class that a member comes from: its module has the names of the types that the annotation uses."""
+    return next(ancestor for ancestor in model.__mro__ if name in vars(ancestor).get("__annotations__", {}))
 
 
 def _default(field: FieldInfo) -> Any:

@@ -1,6 +1,6 @@
 """What the exporters know of the wire: shapes of values, named types, methods.
 
-The hinge between the declarations, which ``reader.py`` turns into these, and the formats, which ``json_schema.py``
+The hinge between the declarations, which ``models.py`` turns into these, and the formats, which ``json_schema.py``
 and ``typescript.py`` write from them. Neither pydantic nor either format is known here.
 """
 
@@ -87,6 +87,8 @@ class Struct:
     """A JSON object with known members. It has a title only where it is a variant that is no named type."""
 
     members: tuple[Member, ...]
+    is_open: bool = False
+    """Whether others than the known members mean something, too."""
     title: str = ""
     description: str = ""
     experimental: bool = False

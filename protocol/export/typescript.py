@@ -38,7 +38,7 @@ from protocol.method import ParamsPresence
 
 _WIDTH: Final = 120
 _HEADER: Final = f"// {GENERATED}\n"
-_PRIMITIVES: Final = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean"}
+_PRIMITIVES: Final = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
 _NO_MEMBERS: Final = "Record<string, never>"
 
 
@@ -88,7 +88,8 @@ def _declaration(named: NamedType, *, always_there: bool) -> str:
     head = f"{_comment(documentation(named))}export type {named.name} ="
     if isinstance(shape, Struct) and shape.members:
         members = "".join(_member_lines(member, always_there=always_there) for member in shape.members)
-        return f"{head} {{\n{members}}};\n"
+        others = "  [name: string]: unknown;\n" if shape.is_open else ""
+        return f"{head} {{\n{members}{others}}};\n"
     alternatives = _alternatives(shape, always_there=always_there)
     line = f"{head} {' | '.join(alternatives)};\n"
     if len(alternatives) == 1 or (len(line.splitlines()[-1]) <= _WIDTH and not _holds_structs(shape)):

@@ -15,13 +15,105 @@ import type {
   LoginAccountResponse,
   LogoutAccountResponse,
 } from "./account.js";
+import type { ConfigReadParams, ConfigReadResponse, WarningNotification } from "./config.js";
+import type {
+  ExperimentalFeatureListParams,
+  ExperimentalFeatureListResponse,
+  ListMcpServerStatusParams,
+  ListMcpServerStatusResponse,
+  PermissionProfileListParams,
+  PermissionProfileListResponse,
+  SkillsListParams,
+  SkillsListResponse,
+  ThreadGoalGetParams,
+  ThreadGoalGetResponse,
+} from "./features.js";
+import type {
+  AgentMessageDeltaNotification,
+  ItemCompletedNotification,
+  ItemStartedNotification,
+  PlanDeltaNotification,
+  ReasoningSummaryPartAddedNotification,
+  ReasoningSummaryTextDeltaNotification,
+  ReasoningTextDeltaNotification,
+} from "./items.js";
 import type { RequestId } from "./jsonrpc.js";
 import type { ConfigWarningNotification, InitializeParams, InitializeResponse } from "./lifecycle.js";
+import type {
+  ModelListParams,
+  ModelListResponse,
+  ModelProviderCapabilitiesReadParams,
+  ModelProviderCapabilitiesReadResponse,
+  ModelProviderListParams,
+  ModelProviderListResponse,
+  ModelReroutedNotification,
+} from "./model.js";
 import type {
   AccountRateLimitsUpdatedNotification,
   GetAccountRateLimitsParams,
   GetAccountRateLimitsResponse,
 } from "./rateLimits.js";
+import type {
+  ContextCompactedNotification,
+  ThreadClosedNotification,
+  ThreadCompactStartParams,
+  ThreadCompactStartResponse,
+  ThreadForkParams,
+  ThreadForkResponse,
+  ThreadInjectItemsParams,
+  ThreadInjectItemsResponse,
+  ThreadResumeParams,
+  ThreadResumeResponse,
+  ThreadStartParams,
+  ThreadStartResponse,
+  ThreadStartedNotification,
+  ThreadStatusChangedNotification,
+  ThreadUnsubscribeParams,
+  ThreadUnsubscribeResponse,
+} from "./thread.js";
+import type {
+  ThreadArchiveParams,
+  ThreadArchiveResponse,
+  ThreadArchivedNotification,
+  ThreadDeleteParams,
+  ThreadDeleteResponse,
+  ThreadDeletedNotification,
+  ThreadItemsListParams,
+  ThreadItemsListResponse,
+  ThreadListParams,
+  ThreadListResponse,
+  ThreadLoadedListParams,
+  ThreadLoadedListResponse,
+  ThreadNameUpdatedNotification,
+  ThreadReadParams,
+  ThreadReadResponse,
+  ThreadSetNameParams,
+  ThreadSetNameResponse,
+  ThreadTurnsListParams,
+  ThreadTurnsListResponse,
+  ThreadUnarchiveParams,
+  ThreadUnarchiveResponse,
+  ThreadUnarchivedNotification,
+} from "./threadStore.js";
+import type {
+  DynamicToolCallParams,
+  DynamicToolCallResponse,
+  ServerRequestResolvedNotification,
+  ToolRequestUserInputParams,
+  ToolRequestUserInputResponse,
+} from "./tools.js";
+import type {
+  ThreadTokenUsageUpdatedNotification,
+  TurnCompletedNotification,
+  TurnInterruptParams,
+  TurnInterruptResponse,
+  TurnStartParams,
+  TurnStartResponse,
+  TurnStartedNotification,
+  TurnSteerParams,
+  TurnSteerResponse,
+} from "./turn.js";
+import type { ErrorNotification } from "./turnError.js";
 
 /** A notification that the client sends. */
 export type ClientNotification = { method: "initialized" };
@@ -34,17 +126,69 @@ export type ClientRequest =
   | { id: RequestId; method: "account/logout"; params?: Record<string, never> | null }
   | { id: RequestId; method: "account/rateLimits/read"; params?: GetAccountRateLimitsParams | null }
   | { id: RequestId; method: "account/read"; params: GetAccountParams }
-  | { id: RequestId; method: "getAuthStatus"; params: GetAuthStatusParams };
+  | { id: RequestId; method: "getAuthStatus"; params: GetAuthStatusParams }
+  | { id: RequestId; method: "thread/start"; params: ThreadStartParams }
+  | { id: RequestId; method: "thread/resume"; params: ThreadResumeParams }
+  | { id: RequestId; method: "thread/fork"; params: ThreadForkParams }
+  | { id: RequestId; method: "thread/unsubscribe"; params: ThreadUnsubscribeParams }
+  | { id: RequestId; method: "thread/inject_items"; params: ThreadInjectItemsParams }
+  | { id: RequestId; method: "thread/compact/start"; params: ThreadCompactStartParams }
+  | { id: RequestId; method: "thread/list"; params: ThreadListParams }
+  | { id: RequestId; method: "thread/loaded/list"; params: ThreadLoadedListParams }
+  | { id: RequestId; method: "thread/read"; params: ThreadReadParams }
+  | { id: RequestId; method: "thread/turns/list"; params: ThreadTurnsListParams }
+  | { id: RequestId; method: "thread/items/list"; params: ThreadItemsListParams }
+  | { id: RequestId; method: "thread/archive"; params: ThreadArchiveParams }
+  | { id: RequestId; method: "thread/unarchive"; params: ThreadUnarchiveParams }
+  | { id: RequestId; method: "thread/delete"; params: ThreadDeleteParams }
+  | { id: RequestId; method: "thread/name/set"; params: ThreadSetNameParams }
+  | { id: RequestId; method: "turn/start"; params: TurnStartParams }
+  | { id: RequestId; method: "turn/steer"; params: TurnSteerParams }
+  | { id: RequestId; method: "turn/interrupt"; params: TurnInterruptParams }
+  | { id: RequestId; method: "model/list"; params: ModelListParams }
+  | { id: RequestId; method: "modelProvider/list"; params: ModelProviderListParams }
+  | { id: RequestId; method: "modelProvider/capabilities/read"; params: ModelProviderCapabilitiesReadParams }
+  | { id: RequestId; method: "config/read"; params: ConfigReadParams }
+  | { id: RequestId; method: "skills/list"; params: SkillsListParams }
+  | { id: RequestId; method: "permissionProfile/list"; params: PermissionProfileListParams }
+  | { id: RequestId; method: "thread/goal/get"; params: ThreadGoalGetParams }
+  | { id: RequestId; method: "mcpServerStatus/list"; params: ListMcpServerStatusParams }
+  | { id: RequestId; method: "experimentalFeature/list"; params: ExperimentalFeatureListParams };
 
 /** A notification that the server sends. */
 export type ServerNotification =
   | { method: "account/updated"; params: AccountUpdatedNotification; emittedAtMs: number }
   | { method: "account/rateLimits/updated"; params: AccountRateLimitsUpdatedNotification; emittedAtMs: number }
   | { method: "configWarning"; params: ConfigWarningNotification; emittedAtMs: number }
-  | { method: "account/login/completed"; params: AccountLoginCompletedNotification; emittedAtMs: number };
+  | { method: "account/login/completed"; params: AccountLoginCompletedNotification; emittedAtMs: number }
+  | { method: "thread/started"; params: ThreadStartedNotification; emittedAtMs: number }
+  | { method: "thread/status/changed"; params: ThreadStatusChangedNotification; emittedAtMs: number }
+  | { method: "thread/closed"; params: ThreadClosedNotification; emittedAtMs: number }
+  | { method: "thread/compacted"; params: ContextCompactedNotification; emittedAtMs: number }
+  | { method: "thread/name/updated"; params: ThreadNameUpdatedNotification; emittedAtMs: number }
+  | { method: "thread/archived"; params: ThreadArchivedNotification; emittedAtMs: number }
+  | { method: "thread/unarchived"; params: ThreadUnarchivedNotification; emittedAtMs: number }
+  | { method: "thread/deleted"; params: ThreadDeletedNotification; emittedAtMs: number }
+  | { method: "turn/started"; params: TurnStartedNotification; emittedAtMs: number }
+  | { method: "turn/completed"; params: TurnCompletedNotification; emittedAtMs: number }
+  | { method: "thread/tokenUsage/updated"; params: ThreadTokenUsageUpdatedNotification; emittedAtMs: number }
+  | { method: "error"; params: ErrorNotification; emittedAtMs: number }
+  | { method: "item/started"; params: ItemStartedNotification; emittedAtMs: number }
+  | { method: "item/completed"; params: ItemCompletedNotification; emittedAtMs: number }
+  | { method: "item/agentMessage/delta"; params: AgentMessageDeltaNotification; emittedAtMs: number }
+  | { method: "item/plan/delta"; params: PlanDeltaNotification; emittedAtMs: number }
+  | { method: "item/reasoning/summaryTextDelta"; params: ReasoningSummaryTextDeltaNotification; emittedAtMs: number }
+  | { method: "item/reasoning/summaryPartAdded"; params: ReasoningSummaryPartAddedNotification; emittedAtMs: number }
+  | { method: "item/reasoning/textDelta"; params: ReasoningTextDeltaNotification; emittedAtMs: number }
+  | { method: "serverRequest/resolved"; params: ServerRequestResolvedNotification; emittedAtMs: number }
+  | { method: "model/rerouted"; params: ModelReroutedNotification; emittedAtMs: number }
+  | { method: "warning"; params: WarningNotification; emittedAtMs: number };
 
 /** A request that the server sends. */
-export type ServerRequest = { id: RequestId; method: "account/chatgptAuthTokens/refresh"; params: ChatgptAuthTokensRefreshParams };
+export type ServerRequest =
+  | { id: RequestId; method: "account/chatgptAuthTokens/refresh"; params: ChatgptAuthTokensRefreshParams }
+  | { id: RequestId; method: "item/tool/call"; params: DynamicToolCallParams }
+  | { id: RequestId; method: "item/tool/requestUserInput"; params: ToolRequestUserInputParams };
 
 /** A request that the client sends. By method: what it carries. */
 export type ClientRequestMap = {
@@ -62,6 +206,60 @@ export type ClientRequestMap = {
   "account/read": { params: GetAccountParams; result: GetAccountResponse };
   /** The older question who is logged in; it can hand out the token. */
   "getAuthStatus": { params: GetAuthStatusParams; result: GetAuthStatusResponse };
+  /** Begins a thread. */
+  "thread/start": { params: ThreadStartParams; result: ThreadStartResponse };
+  /** Goes on with a thread that is stored or loaded. */
+  "thread/resume": { params: ThreadResumeParams; result: ThreadResumeResponse };
+  /** Begins a thread with the history of another one. */
+  "thread/fork": { params: ThreadForkParams; result: ThreadForkResponse };
+  /** Lets go of a thread; it is closed once nothing runs in it. */
+  "thread/unsubscribe": { params: ThreadUnsubscribeParams; result: ThreadUnsubscribeResponse };
+  /** Puts items at the end of the history, without a turn. */
+  "thread/inject_items": { params: ThreadInjectItemsParams; result: ThreadInjectItemsResponse };
+  /** Replaces the history by a summary, in a turn of its own. */
+  "thread/compact/start": { params: ThreadCompactStartParams; result: ThreadCompactStartResponse };
+  /** The stored threads, page by page. */
+  "thread/list": { params: ThreadListParams; result: ThreadListResponse };
+  /** The threads that are loaded. */
+  "thread/loaded/list": { params: ThreadLoadedListParams; result: ThreadLoadedListResponse };
+  /** A thread as it is, without loading it. */
+  "thread/read": { params: ThreadReadParams; result: ThreadReadResponse };
+  /** A thread's turns, page by page. */
+  "thread/turns/list": { params: ThreadTurnsListParams; result: ThreadTurnsListResponse };
+  /** A thread's items, page by page. */
+  "thread/items/list": { params: ThreadItemsListParams; result: ThreadItemsListResponse };
+  /** Puts a thread away. */
+  "thread/archive": { params: ThreadArchiveParams; result: ThreadArchiveResponse };
+  /** Brings a thread back. */
+  "thread/unarchive": { params: ThreadUnarchiveParams; result: ThreadUnarchiveResponse };
+  /** Deletes a thread. */
+  "thread/delete": { params: ThreadDeleteParams; result: ThreadDeleteResponse };
+  /** Names a thread. */
+  "thread/name/set": { params: ThreadSetNameParams; result: ThreadSetNameResponse };
+  /** Begins a turn, or gives more input to the one that runs. */
+  "turn/start": { params: TurnStartParams; result: TurnStartResponse };
+  /** Gives more input to the turn that runs. */
+  "turn/steer": { params: TurnSteerParams; result: TurnSteerResponse };
+  /** Ends the turn that runs; what the model has said is kept. */
+  "turn/interrupt": { params: TurnInterruptParams; result: TurnInterruptResponse };
+  /** The models that turns can ask for. */
+  "model/list": { params: ModelListParams; result: ModelListResponse };
+  /** The configured providers. */
+  "modelProvider/list": { params: ModelProviderListParams; result: ModelProviderListResponse };
+  /** What the provider in force does besides answering. */
+  "modelProvider/capabilities/read": { params: ModelProviderCapabilitiesReadParams; result: ModelProviderCapabilitiesReadResponse };
+  /** The configuration in force. */
+  "config/read": { params: ConfigReadParams; result: ConfigReadResponse };
+  /** Skills; each folder has none. */
+  "skills/list": { params: SkillsListParams; result: SkillsListResponse };
+  /** Permission profiles; there are none. */
+  "permissionProfile/list": { params: PermissionProfileListParams; result: PermissionProfileListResponse };
+  /** The thread's goal; it has none. */
+  "thread/goal/get": { params: ThreadGoalGetParams; result: ThreadGoalGetResponse };
+  /** MCP servers; there are none. */
+  "mcpServerStatus/list": { params: ListMcpServerStatusParams; result: ListMcpServerStatusResponse };
+  /** Features that can be switched; there are none. */
+  "experimentalFeature/list": { params: ExperimentalFeatureListParams; result: ExperimentalFeatureListResponse };
 };
 
 /** A notification that the client sends. By method: what it carries. */
@@ -74,6 +272,10 @@ export type ClientNotificationMap = {
 export type ServerRequestMap = {
   /** The upstream refused the tokens that the client owns: give fresh ones. */
   "account/chatgptAuthTokens/refresh": { params: ChatgptAuthTokensRefreshParams; result: ChatgptAuthTokensRefreshResponse };
+  /** Calls one of the tools that the parent declared at `thread/start`. */
+  "item/tool/call": { params: DynamicToolCallParams; result: DynamicToolCallResponse };
+  /** Asks the parent's user something. */
+  "item/tool/requestUserInput": { params: ToolRequestUserInputParams; result: ToolRequestUserInputResponse };
 };
 
 /** A notification that the server sends. By method: what it carries. */
@@ -86,4 +288,48 @@ export type ServerNotificationMap = {
   "configWarning": { params: ConfigWarningNotification };
   /** A login ended. */
   "account/login/completed": { params: AccountLoginCompletedNotification };
+  /** A thread is there. */
+  "thread/started": { params: ThreadStartedNotification };
+  /** A thread does something else now. */
+  "thread/status/changed": { params: ThreadStatusChangedNotification };
+  /** A thread is not loaded any more. */
+  "thread/closed": { params: ThreadClosedNotification };
+  /** The history has become a summary; the item `contextCompaction` says the same. */
+  "thread/compacted": { params: ContextCompactedNotification };
+  /** A thread has another name. */
+  "thread/name/updated": { params: ThreadNameUpdatedNotification };
+  /** A thread has been put away. */
+  "thread/archived": { params: ThreadArchivedNotification };
+  /** A thread has been brought back. */
+  "thread/unarchived": { params: ThreadUnarchivedNotification };
+  /** A thread is gone. */
+  "thread/deleted": { params: ThreadDeletedNotification };
+  /** A turn begins. */
+  "turn/started": { params: TurnStartedNotification };
+  /** A turn has ended: exactly one for each. */
+  "turn/completed": { params: TurnCompletedNotification };
+  /** What a thread has used so far. */
+  "thread/tokenUsage/updated": { params: ThreadTokenUsageUpdatedNotification };
+  /** Something went wrong in a turn; it fails, or goes on trying. */
+  "error": { params: ErrorNotification };
+  /** A part of a turn begins. */
+  "item/started": { params: ItemStartedNotification };
+  /** A part of a turn is complete. */
+  "item/completed": { params: ItemCompletedNotification };
+  /** More of a message. */
+  "item/agentMessage/delta": { params: AgentMessageDeltaNotification };
+  /** More of a plan. */
+  "item/plan/delta": { params: PlanDeltaNotification };
+  /** More of a summary of what the model thinks. */
+  "item/reasoning/summaryTextDelta": { params: ReasoningSummaryTextDeltaNotification };
+  /** Another part of the summary begins. */
+  "item/reasoning/summaryPartAdded": { params: ReasoningSummaryPartAddedNotification };
+  /** More of what the model thinks, in its own words. */
+  "item/reasoning/textDelta": { params: ReasoningTextDeltaNotification };
+  /** A request to the client is over. */
+  "serverRequest/resolved": { params: ServerRequestResolvedNotification };
+  /** The upstream answers with another model. */
+  "model/rerouted": { params: ModelReroutedNotification };
+  /** Something is not as it should be; things go on. */
+  "warning": { params: WarningNotification };
 };

@@ -72,6 +72,17 @@ def test_the_file_is_read(home: Home) -> None:
         forced_chatgpt_workspace_id = ["a", "b"]
         chatgpt_base_url = "http://127.0.0.1:1/backend-api/"
         openai_base_url = "http://127.0.0.1:2/v1/"
+        model_context_window = 100000
+        model_auto_compact_token_limit = 50000
+        model_verbosity = "high"
+        service_tier = "fast"
+        instructions = "i"
+        model_instructions_file = "rules.md"
+        developer_instructions = "d"
+        compact_prompt = "c"
+        approval_policy = "never"
+        approvals_reviewer = "auto_review"
+        sandbox_mode = "workspace-write"
         something_of_the_reference = { that = "we do not know" }
 
         [app_server]
@@ -82,6 +93,9 @@ def test_the_file_is_read(home: Home) -> None:
         drain_timeout = 0
         upstream_timeout = 2.5
         login_callback_ports = [0, 65535]
+        dynamic_tool_timeout = 7
+        user_input_timeout = 86400
+        max_image_bytes = 1024
         """
     )
     settings = home.settings()
@@ -96,6 +110,38 @@ def test_the_file_is_read(home: Home) -> None:
     assert (settings.max_line_bytes, settings.max_concurrent_requests, settings.max_queued_bytes) == (2048, 3, 4096)
     assert (settings.external_refresh_timeout, settings.drain_timeout, settings.upstream_timeout) == (1.0, 0.0, 2.5)
     assert settings.login_callback_ports == (0, 65535)
+    assert (settings.model_context_window, settings.model_auto_compact_token_limit) == (100_000, 50_000)
+    assert (settings.model_verbosity, settings.service_tier) == ("high", "priority")
+    assert (settings.instructions, settings.developer_instructions, settings.compact_prompt) == ("i", "d", "c")
+    assert settings.model_instructions_file == str(home.path / "rules.md")
+    assert (settings.approval_policy, settings.approvals_reviewer) == ("never", "auto_review")
+    assert settings.sandbox_mode == "workspace-write"
+    assert (settings.dynamic_tool_timeout, settings.user_input_timeout) == (7.0, 86_400.0)
+    assert settings.max_image_bytes == 1024
+
+
+@pytest.mark.parametrize(
+    ("toml", "policy"),
+    [
+        ('"untrusted"', "untrusted"),
+        ('"on-failure"', "on-request"),
+        (
+            "{ granular = { rules = true, sandbox_approval = false, mcp_elicitations = true, other = 1 } }",
+            {
+                "granular": {
+                    "sandbox_approval": False,
+                    "rules": True,
+                    "skill_approval": False,
+                    "request_permissions": False,
+                    "mcp_elicitations": True,
+                }
+            },
+        ),
+    ],
+)
+def test_approval_policies_are_words_or_tables(home: Home, toml: str, policy: object) -> None:
+    home.write(f"approval_policy = {toml}")
+    assert home.settings().approval_policy == policy
 
 
 def test_arguments_win_over_the_file_and_the_environment_over_both(home: Home) -> None:
@@ -251,6 +297,7 @@ def test_providers_have_what_their_tables_say(home: Home) -> None:
         http_headers = { X-A = "1" }
         env_http_headers = { X-B = "B" }
         query_params = { q = "2" }
+        experimental_bearer_token = "sk-in-the-file"
         [model_providers.other]
         base_url = "http://127.0.0.1:2"
         """
@@ -265,7 +312,10 @@ def test_providers_have_what_their_tables_say(home: Home) -> None:
     assert {name: value.get_secret_value() for name, value in provider.http_headers.items()} == {"X-A": "1"}
     assert dict(provider.env_http_headers) == {"X-B": "B"}
     assert {name: value.get_secret_value() for name, value in provider.query_params.items()} == {"q": "2"}
+    assert provider.experimental_bearer_token is not None
+    assert provider.experimental_bearer_token.get_secret_value() == "sk-in-the-file"
     other = settings.model_providers["other"]
+    assert other.experimental_bearer_token is None
     assert other.name == "other"
     assert not other.requires_openai_auth
     assert (other.request_max_retries, other.stream_max_retries, other.stream_idle_timeout_ms) == (4, 5, 300_000)

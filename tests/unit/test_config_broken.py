@@ -16,6 +16,8 @@ NO_VARIANT = (*NO_STRING, '"zz"', '"FILE"', '""', '"file "', "2020-01-01")
 NO_BOOLEAN = ("0", "1", '"true"', "[]", "{}", "1.0")
 NO_COUNT = ("-1", "1.5", '"5"', "true", "[]", "{}", "inf", "nan")
 NO_SIZE = (*NO_COUNT, "0", "99999999999999999999")
+NO_TOKENS = (*NO_COUNT, "0", "99999999999999999999")
+NO_LONG_TIME = ("-1", "0", "nan", "inf", "-inf", "604801", '"5"', "true", "[]", "{}")
 NO_SECONDS = ("-1", "-0.1", "nan", "inf", "-inf", "3601", '"5"', "true", "[]", "{}", "9" * 400)
 
 HOSTILE = {
@@ -29,6 +31,20 @@ HOSTILE = {
     "model": NO_STRING,
     "model_reasoning_effort": NO_STRING,
     "model_reasoning_summary": NO_VARIANT,
+    "model_context_window": NO_TOKENS,
+    "model_auto_compact_token_limit": NO_TOKENS,
+    "model_verbosity": NO_VARIANT,
+    "service_tier": NO_STRING,
+    "instructions": NO_STRING,
+    "model_instructions_file": NO_STRING,
+    "developer_instructions": NO_STRING,
+    "compact_prompt": NO_STRING,
+    "approval_policy": (
+        *("5", "true", "[]", "{}", '"zz"', '"granular"', "{ granular = 5 }", "{ granular = { rules = true } }"),
+        "{ granular = { rules = 1, sandbox_approval = true, mcp_elicitations = true } }",
+    ),
+    "approvals_reviewer": NO_VARIANT,
+    "sandbox_mode": NO_VARIANT,
     "app_server": ("5", '"x"', "[]", "true"),
     "app_server.max_line_bytes": NO_SIZE,
     "app_server.max_concurrent_requests": NO_SIZE,
@@ -37,10 +53,14 @@ HOSTILE = {
     "app_server.drain_timeout": NO_SECONDS,
     "app_server.upstream_timeout": (*NO_SECONDS, "0"),
     "app_server.login_callback_ports": ("-1", "65536", "[]", '"1455"', "[1.5]", "[true]", "{}", "[1,2,3,4,5,6,7,8,9]"),
+    "app_server.dynamic_tool_timeout": NO_LONG_TIME,
+    "app_server.user_input_timeout": NO_LONG_TIME,
+    "app_server.max_image_bytes": NO_SIZE,
     "model_providers.x": ("5", '"x"', "[]", "true"),
     "model_providers.x.name": (*NO_STRING, '""', '"  "'),
     "model_providers.x.base_url": NO_BASE_URL,
     "model_providers.x.env_key": NO_STRING,
+    "model_providers.x.experimental_bearer_token": NO_STRING,
     "model_providers.x.requires_openai_auth": NO_BOOLEAN,
     "model_providers.x.request_max_retries": NO_COUNT,
     "model_providers.x.stream_max_retries": NO_COUNT,
@@ -248,6 +268,9 @@ def test_unknown_settings_are_a_typo_only_in_our_own_table(home: Path) -> None:
         ("APP_SERVER_DRAIN_TIMEOUT", ("-1", "nan", "inf", "canary", "1,2")),
         ("APP_SERVER_UPSTREAM_TIMEOUT", ("0",)),
         ("APP_SERVER_EXTERNAL_REFRESH_TIMEOUT", ("0",)),
+        ("APP_SERVER_DYNAMIC_TOOL_TIMEOUT", ("0", "canary")),
+        ("APP_SERVER_USER_INPUT_TIMEOUT", ("0", "canary")),
+        ("APP_SERVER_MAX_IMAGE_BYTES", ("0", "canary")),
         ("APP_SERVER_LOGIN_CALLBACK_PORTS", ("canary", "1,,2", "1;2", "70000", ",")),
     ],
 )

@@ -1,5 +1,6 @@
 """Programming the fake over HTTP: every endpoint, and what bad input gets."""
 
+import re
 from typing import Any
 
 import httpx2
@@ -56,21 +57,71 @@ async def test_faults_are_declared_and_cleared(client: httpx2.AsyncClient) -> No
     assert (await client.get("/v1/models", headers=KEY)).json() == {"odd": True}
 
 
-async def test_what_hangs_is_released(fake: FakeOpenAI, client: httpx2.AsyncClient) -> None:
+async def test_what_hangs_is_released(client: httpx2.AsyncClient) -> None:
     import anyio
 
     await control(client, "/faults", {"route": "models", "hang": True})
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: client.get("/v1/models", headers=KEY))
-        await fake.requests.wait_for("models")
-        await anyio.wait_all_tasks_blocked()
-        await control(client, "/release")
+        await control(client, "/release", {"count": 1, "timeout": 5})
+    early = await client.post("/__fake__/release", json={"count": 1, "timeout": 0.01})
+    assert early.status_code == 408
+    await control(client, "/release")
 
 
 async def test_answers_are_scripted(client: httpx2.AsyncClient) -> None:
     await control(client, "/script", {"text": "scripted", "events": None})
     answer = await client.post("/v1/responses", json={"input": "x"}, headers=KEY)
     assert answer.json()["output"][0]["content"][0]["text"] == "scripted"
+
+
+async def test_every_part_of_a_script_goes_over_http(client: httpx2.AsyncClient) -> None:
+    script = {
+        "reasoning": "Hm.",
+        "messages": [{"text": "Wait.", "phase": "commentary"}],
+        "tool_calls": [{"name": "lookup", "namespace": "ns", "arguments": {"q": "x"}, "call_id": "call_1"}],
+        "usage": {"input_tokens": 10, "output_tokens": 5},
+        "status": "incomplete",
+        "incomplete_reason": "content_filter",
+        "end_turn": False,
+        "model": "other",
+    }
+    await control(client, "/script", script)
+    answer = (await client.post("/v1/responses", json={"input": "x"}, headers=KEY)).json()
+    assert [item["type"] for item in answer["output"]] == ["reasoning", "message", "function_call"]
+    assert (answer["usage"]["total_tokens"], answer["model"], answer["end_turn"]) == (15, "other", False)
+    assert answer["incomplete_details"] == {"reason": "content_filter"}
+
+
+async def test_tokens_of_an_account_expire_now_or_later(client: httpx2.AsyncClient) -> None:
+    first = (await control(client, "/tokens"))["access_token"]
+    await control(client, "/accounts/expire")
+    assert await usage(client, first) == 401
+    second = (await control(client, "/tokens"))["access_token"]
+    await control(client, "/accounts/expire", {"account_id": "acct-1", "after_requests": 0, "after_events": 2})
+    assert await usage(client, second) == 200
+    headers = {"authorization": f"Bearer {second}"}
+    await client.post("/v1/responses", json={"input": "x", "stream": True}, headers=headers)
+    assert await usage(client, second) == 401
+
+
+async def test_it_explains_itself(client: httpx2.AsyncClient) -> None:
+    text = (await client.get("/__fake__/help")).text
+    assert "/__fake__/accounts/expire" in text
+    schemas = (await client.get("/__fake__/schema")).json()
+    assert schemas["script"]["properties"]["deltas"]["description"].startswith("In how many pieces")
+    assert schemas["fault"]["properties"]["drop_inside_event"]["description"]
+    assert schemas["account"]["properties"]["backend_origin"]["description"]
+    assert schemas["settings"]["properties"]["accept_any_token"]["description"]
+
+
+async def test_every_curl_line_of_the_help_with_a_script_fault_or_expiry_works(client: httpx2.AsyncClient) -> None:
+    text = (await client.get("/__fake__/help")).text
+    lines = re.findall(r"\$URL/__fake__(/(?:script|faults|accounts|accounts/expire|settings)) -d '([^']*)'", text)
+    assert len(lines) > 15
+    for path, body in lines:
+        answer = await client.post(f"/__fake__{path}", content=body)
+        assert answer.status_code == 200, (path, body, answer.text)
 
 
 async def test_accounts_and_settings_are_changed(client: httpx2.AsyncClient) -> None:
@@ -136,6 +187,12 @@ async def test_recorded_requests_are_read_and_waited_for(client: httpx2.AsyncCli
         ("/script", b'{"deltas": 0}', "deltas: "),
         ("/script", b'{"events": [1]}', "events.0: "),
         ("/script", b'{"text": "\\ud800"}', "Invalid JSON"),
+        ("/script", b'{"txt": "x"}', "txt: Extra inputs"),
+        ("/script", b'{"tool_calls": [{}]}', "tool_calls.0.name: Field required"),
+        ("/script", b'{"usage": {"input_tokens": -1}}', "input_tokens"),
+        ("/accounts/expire", b'{"account_id": "nobody"}', "unknown account 'nobody'"),
+        ("/accounts/expire", b'{"after_event": 1}', "after_event: Extra inputs"),
+        ("/accounts/expire", b'{"after_events": -1}', "after_events: "),
         ("/tokens", b'{"account_id": "nobody"}', "unknown account 'nobody'"),
         ("/tokens", b'{"expires_in": 1e99}', "expires_in: "),
         ("/tokens", b'{"kind": "gold"}', "kind: "),

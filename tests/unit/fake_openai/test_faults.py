@@ -143,6 +143,23 @@ async def test_a_hanging_request_goes_on_when_released(fake: FakeOpenAI, usage: 
     assert sorted(statuses) == [200, 500]
 
 
+async def test_waiting_for_what_hangs_ends_with_it_or_says_how_many_there_are(fake: FakeOpenAI, usage: Usage) -> None:
+    fake.fault("usage", hang=True, times=2)
+
+    async def ask() -> None:
+        assert (await usage()).status_code == 200
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        tasks.start_soon(ask)
+        await fake.wait_hanging(2)
+        with pytest.raises(TimeoutError, match=r"3 did not hang in 0\.01 s; 2 do"):
+            await fake.wait_hanging(3, timeout=0.01)
+        fake.release()
+    with pytest.raises(TimeoutError, match="0 do"):
+        await fake.wait_hanging(timeout=0)
+
+
 async def test_a_hanging_request_ends_when_its_client_leaves(fake: FakeOpenAI, usage: Usage) -> None:
     fake.fault("usage", hang=True)
     before = len(anyio.get_running_tasks())

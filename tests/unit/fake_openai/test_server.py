@@ -82,6 +82,9 @@ async def test_it_records_what_it_was_asked(fake: FakeOpenAI, client: httpx2.Asy
         "/v1/models",
         {"client_version": "1"},
     )
+    assert nowhere.json == {"a": 1}
+    with pytest.raises(ValueError, match="JSON"):
+        _ = token.json
     assert (models.number, models.at, models.bearer) == (0, clock.now, "sk-1")
     assert (token.route, token.fields()) == ("token", {"grant_type": "x"})
     assert (nowhere.route, nowhere.fields(), nowhere.bearer) == ("unknown", {"a": 1}, None)

@@ -17,6 +17,40 @@ REFERENCE_ORDER = (
 )
 """As the reference lists them when it is asked for an unknown method (observed)."""
 
+CONVERSATIONS = frozenset(
+    {
+        "collaborationMode/list",
+        "config/read",
+        "experimentalFeature/list",
+        "mcpServerStatus/list",
+        "model/list",
+        "modelProvider/capabilities/read",
+        "modelProvider/list",
+        "permissionProfile/list",
+        "skills/list",
+        "thread/archive",
+        "thread/compact/start",
+        "thread/delete",
+        "thread/fork",
+        "thread/goal/get",
+        "thread/inject_items",
+        "thread/items/list",
+        "thread/list",
+        "thread/loaded/list",
+        "thread/name/set",
+        "thread/read",
+        "thread/resume",
+        "thread/start",
+        "thread/turns/list",
+        "thread/unarchive",
+        "thread/unsubscribe",
+        "turn/interrupt",
+        "turn/start",
+        "turn/steer",
+    }
+)
+"""Those of threads and turns, and what clients look at beside them; all of them are the reference's."""
+
 BY_NAME = {declaration.method: declaration for declaration in CLIENT_REQUESTS}
 
 
@@ -24,9 +58,13 @@ def test_methods_are_listed_in_the_order_of_the_reference() -> None:
     assert [method for method in BY_NAME if method in REFERENCE_ORDER] == list(REFERENCE_ORDER)
 
 
+def test_all_methods_of_conversations_are_there() -> None:
+    assert BY_NAME.keys() >= CONVERSATIONS
+
+
 def test_what_the_reference_does_not_have_is_experimental() -> None:
     for method, declaration in BY_NAME.items():
-        assert declaration.experimental or method in REFERENCE_ORDER, method
+        assert declaration.experimental or method in CONVERSATIONS.union(REFERENCE_ORDER), method
 
 
 @pytest.mark.parametrize(
@@ -58,12 +96,16 @@ def test_rate_limits_may_overtake_and_the_handshake_is_carried_out_while_reading
 def test_only_logout_and_rate_limits_may_leave_their_params_out() -> None:
     assert BY_NAME["account/logout"].presence is ParamsPresence.UNIT
     assert BY_NAME["account/rateLimits/read"].presence is ParamsPresence.OPTIONAL
-    for method in set(REFERENCE_ORDER) - {"account/logout", "account/rateLimits/read"}:
+    for method in CONVERSATIONS.union(REFERENCE_ORDER) - {"account/logout", "account/rateLimits/read"}:
         assert BY_NAME[method].presence is ParamsPresence.REQUIRED
 
 
 def test_the_client_is_asked_and_told_by_the_names_of_the_reference() -> None:
-    assert [declaration.method for declaration in SERVER_REQUESTS] == ["account/chatgptAuthTokens/refresh"]
+    assert {declaration.method for declaration in SERVER_REQUESTS} == {
+        "account/chatgptAuthTokens/refresh",
+        "item/tool/call",
+        "item/tool/requestUserInput",
+    }
     assert {declaration.method for declaration in SERVER_NOTIFICATIONS} >= {
         "account/updated",
         "account/rateLimits/updated",

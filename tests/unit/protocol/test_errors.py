@@ -5,6 +5,7 @@ import pytest
 from protocol.errors import (
     AlreadyInitialized,
     ExperimentalApiRequired,
+    InputTooLarge,
     InternalError,
     InvalidRequest,
     NotInitialized,
@@ -35,6 +36,14 @@ def test_the_branches_say_whose_fault_it_is() -> None:
     assert issubclass(ExperimentalApiRequired, InvalidRequest)
     assert not issubclass(InternalError, InvalidRequest)
     assert not issubclass(ParseError, InvalidRequest)
+
+
+def test_input_that_is_too_large_is_told_in_numbers() -> None:
+    error = InputTooLarge(1_048_577)
+
+    assert error.code == -32602
+    assert error.message == "Input exceeds the maximum length of 1048576 characters."
+    assert error.data == {"input_error_code": "input_too_large", "max_chars": 1048576, "actual_chars": 1048577}
 
 
 def test_data_is_kept_beside_the_text_and_out_of_it() -> None:

@@ -13,8 +13,12 @@ from protocol.base import WireValue
 from protocol.errors import InvalidRequest
 from protocol.export import generate_json
 from protocol.jsonrpc import ABSENT
+from protocol.method import decode as decode_model
+from tests.unit.protocol import reference_lines
 
 CLIENT: Final = {"name": "editor", "version": "1.0"}
+GRANULAR: Final = {"sandbox_approval": True, "rules": True, "mcp_elicitations": False}
+TOOL: Final = {"name": "t", "description": "d", "inputSchema": {"type": "object"}}
 
 ACCEPTED: Final[list[dict[str, Any]]] = [
     {"id": 0, "method": "initialize", "params": {"clientInfo": CLIENT}},
@@ -72,6 +76,38 @@ ACCEPTED: Final[list[dict[str, Any]]] = [
     {"id": 17, "method": "account/read", "params": {}},
     {"id": 18, "method": "account/read", "params": {"refreshToken": True}},
     {"id": 19, "method": "getAuthStatus", "params": {"includeToken": True, "refreshToken": None}},
+    {"id": 20, "method": "thread/start", "params": {}},
+    {"id": 21, "method": "thread/start", "params": {"approvalPolicy": "on-request", "sandbox": "read-only"}},
+    {"id": 22, "method": "thread/start", "params": {"approvalPolicy": {"granular": GRANULAR}, "config": {"a.b": [1]}}},
+    {"id": 23, "method": "thread/start", "params": {"dynamicTools": [{"type": "function", **TOOL}]}},
+    {
+        "id": 24,
+        "method": "thread/start",
+        "params": {"dynamicTools": [{"type": "namespace", "name": "n", "description": "d", "tools": []}]},
+    },
+    {"id": 25, "method": "thread/list", "params": {"cwd": "/w", "limit": 0}},
+    {"id": 26, "method": "thread/list", "params": {"cwd": ["/w", "/v"], "limit": None, "sortKey": "created_at"}},
+    {"id": 27, "method": "thread/resume", "params": {"threadId": "t", "excludeTurns": True, "model": None}},
+    {"id": 28, "method": "turn/start", "params": {"threadId": "t", "input": []}},
+    {
+        "id": 29,
+        "method": "turn/start",
+        "params": {
+            "threadId": "t",
+            "input": [
+                {"type": "text", "text": "a", "text_elements": [{"byteRange": {"start": 0, "end": 1}}]},
+                {"type": "image", "url": "data:image/png;base64,AA=="},
+                {"type": "localImage", "path": "/p", "detail": "low"},
+                {"type": "mention", "name": "m", "path": "p"},
+            ],
+            "sandboxPolicy": {"type": "externalSandbox", "networkAccess": "enabled"},
+            "effort": "high",
+            "outputSchema": {"type": "object"},
+            "collaborationMode": {"mode": "plan", "settings": {"model": "m", "reasoning_effort": None}},
+        },
+    },
+    {"id": 30, "method": "turn/interrupt", "params": {"threadId": "t", "turnId": ""}},
+    {"id": 31, "method": "config/read", "params": {"includeLayers": True}},
 ]
 
 REFUSED: Final[list[dict[str, Any]]] = [
@@ -92,6 +128,19 @@ REFUSED: Final[list[dict[str, Any]]] = [
     {"id": 0, "method": "account/rateLimits/read", "params": {"excludeResetCreditDetails": "yes"}},
     {"id": 0, "method": "account/read", "params": None},
     {"id": 0, "method": "getAuthStatus", "params": {"includeToken": 1}},
+    {"id": 0, "method": "thread/start"},
+    {"id": 0, "method": "thread/start", "params": {"approvalPolicy": "granular"}},
+    {"id": 0, "method": "thread/start", "params": {"approvalPolicy": {"granular": {"rules": True}}}},
+    {"id": 0, "method": "thread/start", "params": {"dynamicTools": [{"type": "namespace", **TOOL}]}},
+    {"id": 0, "method": "thread/list", "params": {"limit": -1}},
+    {"id": 0, "method": "thread/list", "params": {"cwd": 5}},
+    {"id": 0, "method": "thread/resume", "params": {"threadId": "t", "excludeTurns": None}},
+    {"id": 0, "method": "turn/start", "params": {"threadId": "t"}},
+    {"id": 0, "method": "turn/start", "params": {"threadId": "t", "input": [{"type": "text"}]}},
+    {"id": 0, "method": "turn/start", "params": {"threadId": "t", "input": [{"type": "audio", "url": "u"}]}},
+    {"id": 0, "method": "turn/start", "params": {"threadId": "t", "input": [], "effort": ""}},
+    {"id": 0, "method": "turn/start", "params": {"threadId": "t", "input": [], "sandboxPolicy": {"type": "none"}}},
+    {"id": 0, "method": "turn/steer", "params": {"threadId": "t", "input": []}},
 ]
 
 WINDOW: Final = rate_limits.RateLimitWindow(used_percent=12, window_duration_mins=300, resets_at=1_800_000_000)
@@ -167,6 +216,9 @@ SENT: Final[list[tuple[str, WireValue]]] = [
 ]
 
 
+LINES: Final = [*reference_lines.RESULTS, *reference_lines.SENT, reference_lines.CONFIG]
+
+
 @pytest.fixture(scope="module")
 def schemas(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("schemas")
@@ -227,6 +279,14 @@ def test_what_we_send_has_every_member_so_that_typescript_need_not_ask(
         variants = [schema["definitions"][option["$ref"].rpartition("/")[2]] for option in schema["oneOf"]]
         (schema,) = (v for v in variants if v["properties"]["type"]["enum"] == [sent["type"]])
     assert sent.keys() == schema.get("properties", {}).keys()
+
+
+@pytest.mark.parametrize(("model", "line"), LINES, ids=lambda part: getattr(part, "__name__", ""))
+def test_what_the_reference_sends_is_valid_and_so_is_what_we_make_of_it(model: Any, line: Any, schemas: Path) -> None:
+    schema = json.loads((schemas / "app_server_protocol.schemas.json").read_text(encoding="utf-8"))
+    here = Draft7Validator({"$ref": f"#/definitions/{model.__name__}", "definitions": schema["definitions"]})
+    here.validate(line)
+    here.validate(json.loads(decode_model(model, line).to_json()))
 
 
 def test_a_notification_of_the_server_is_valid(schemas: Path) -> None:

@@ -4,7 +4,7 @@ import json
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
 from protocol.base import Int64, WireModel, WireSecret, WireUnion, experimental_field
 from protocol.errors import InternalError
@@ -12,6 +12,7 @@ from protocol.export.declarations import Declarations, read_surface
 from protocol.export.json_schema import json_files
 from protocol.export.models import ModelReader
 from protocol.export.typescript import typescript_files
+from protocol.jsonrpc import RequestId
 from protocol.method import ClientRequest, Empty, ParamsPresence, ServerNotification
 
 Colour = Literal["red", "green"]
@@ -67,6 +68,45 @@ class Planted(Leaf):
     planted_at: Int64
 
 
+class Sized(WireModel):
+    """A variant without a tag: its only member tells it apart."""
+
+    sized: int
+
+
+class Season(WireUnion[Literal["summer", "winter"] | Sized]):
+    """Strings and models."""
+
+
+class Where(WireUnion[str | list[str]]):
+    """One or several."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older_form(cls, value: Any) -> Any:
+        return value
+
+
+class Settings(WireModel):
+    """Named as in a file, and open."""
+
+    model_config = ConfigDict(alias_generator=None, extra="allow")
+
+    snake_case: bool = False
+
+
+class Odds(WireModel, alias_generator=None):
+    """What is rare."""
+
+    season: Season | None = None
+    where: Where
+    some_name: list[Where] = Field(default_factory=list)
+    ends: None = None
+    settings: Settings
+    aliased: int = Field(alias="an_alias")
+    request: RequestId
+
+
 GROW = ClientRequest("tree/grow", Tree, Planted, errors=(InternalError,))
 """Let a tree grow."""
 
@@ -115,6 +155,59 @@ def test_what_has_a_default_is_not_required_unless_it_is_a_tag() -> None:
     assert definitions["Leaf"]["properties"]["fallen"] == {"default": False, "type": "boolean"}
     assert definitions["Branch"]["properties"]["weights"]["default"] == {"a": 1}
     assert "default" not in definitions["Leaf"]["properties"]["colour"]
+
+
+def odds() -> tuple[dict[str, Any], str]:
+    declarations = Declarations([ClientRequest("odds", Odds, Empty)])
+    files = typescript_files(read_surface(declarations, experimental=False))
+    (text,) = (text for text in files.values() if "export type Odds" in text)
+    return bundle(experimental=False, declarations=declarations), text
+
+
+def test_a_union_of_strings_and_models_has_no_tag() -> None:
+    definitions, text = odds()
+    assert definitions["Season"]["anyOf"] == [
+        {"type": "string", "enum": ["summer", "winter"]},
+        {"$ref": "#/definitions/Sized"},
+    ]
+    assert 'export type Season = "summer" | "winter" | Sized;\n' in text
+    assert definitions["Odds"]["properties"]["season"] == {
+        "anyOf": [{"$ref": "#/definitions/Season"}, {"type": "null"}]
+    }
+    assert "  season?: Season | null;\n" in text
+
+
+def test_a_union_of_a_string_and_a_list_is_written_as_it_is_whatever_validates_it() -> None:
+    definitions, text = odds()
+    assert definitions["Where"]["anyOf"] == [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
+    assert "export type Where = string | Array<string>;\n" in text
+    assert "  some_name?: Array<Where>;\n" in text
+
+
+def test_members_keep_the_names_that_a_class_gives_them() -> None:
+    definitions, _ = odds()
+    names = ["season", "where", "some_name", "ends", "settings", "an_alias", "request"]
+    assert list(definitions["Odds"]["properties"]) == names
+    assert list(definitions["Settings"]["properties"]) == ["snake_case"]
+
+
+def test_an_open_model_may_have_other_members() -> None:
+    definitions, text = odds()
+    assert definitions["Settings"]["additionalProperties"] is True
+    assert "additionalProperties" not in definitions["Odds"]
+    assert "  snake_case?: boolean;\n  [name: string]: unknown;\n};\n" in text.split("export type Settings")[1]
+
+
+def test_a_member_can_be_nothing_but_null() -> None:
+    definitions, text = odds()
+    assert definitions["Odds"]["properties"]["ends"] == {"type": "null"}
+    assert "  ends?: null;\n" in text
+
+
+def test_an_id_of_a_request_is_that_of_the_envelope() -> None:
+    definitions, text = odds()
+    assert definitions["Odds"]["properties"]["request"] == {"$ref": "#/definitions/RequestId"}
+    assert 'import type { RequestId } from "./jsonrpc.js";' in text
 
 
 def test_models_may_refer_to_each_other_in_a_circle() -> None:

@@ -15,7 +15,8 @@ from protocol.export import generate_ts
 
 CLIENT: Final = """
 import type {
-  Account, ClientRequest, ClientRequestMap, RateLimitSnapshot, ServerNotification, ServerRequest, ServerRequestMap,
+  Account, ClientRequest, ClientRequestMap, CodexErrorInfo, RateLimitSnapshot, ServerNotification, ServerRequest,
+  ServerRequestMap, ThreadItem,
 } from "./wire/index.js";
 
 declare function call<M extends keyof ClientRequestMap>(
@@ -60,8 +61,74 @@ export function onNotification(message: ServerNotification): number {
 }
 
 export function onRequest(request: ServerRequest): ServerRequestMap[typeof request.method]["result"] {
-  const previous: string | null = request.params.previousAccountId;
-  return { accessToken: "e30.e30.x", chatgptAccountId: previous ?? "acc" };
+  switch (request.method) {
+    case "account/chatgptAuthTokens/refresh": {
+      const previous: string | null = request.params.previousAccountId;
+      return { accessToken: "e30.e30.x", chatgptAccountId: previous ?? "acc" };
+    }
+    case "item/tool/call":
+      return { contentItems: [{ type: "inputText", text: request.params.tool }], success: true };
+    case "item/tool/requestUserInput":
+      return { answers: { [request.params.questions[0]?.id ?? ""]: { answers: ["yes"] } } };
+  }
+}
+
+export async function converse(): Promise<string> {
+  const { thread, approvalPolicy } = await call("thread/start", {
+    cwd: "/w",
+    approvalPolicy: { granular: { sandbox_approval: true, rules: true, mcp_elicitations: false } },
+    config: { "model_providers.mine.base_url": "http://127.0.0.1/v1" },
+  });
+  // @ts-expect-error there is no such policy
+  await call("thread/start", { approvalPolicy: "sometimes" });
+  await call("thread/list", { cwd: ["/w"] });
+  await call("thread/list", { cwd: "/w" });
+  const asked: string = typeof approvalPolicy === "string" ? approvalPolicy : String(approvalPolicy.granular.rules);
+  const parent: string | null = thread.parentThreadId;
+  const { turn } = await call("turn/start", {
+    threadId: thread.id,
+    input: [{ type: "text", text: "hello" }, { type: "image", url: "data:image/png;base64,AA==" }],
+    effort: "low",
+  });
+  // @ts-expect-error a text has a text
+  await call("turn/start", { threadId: thread.id, input: [{ type: "text" }] });
+  const { config } = await call("config/read", {});
+  const setting: unknown = config["some_setting"];
+  return [asked, parent, setting, ...turn.items.map(shown)].join();
+}
+
+function shown(item: ThreadItem): string {
+  switch (item.type) {
+    case "agentMessage":
+      return item.text;
+    case "userMessage":
+      return item.content.map((part) => (part.type === "text" ? part.text : "")).join("");
+    case "dynamicToolCall":
+      return item.status;
+    default:
+      return item.id;
+  }
+}
+
+function kind(info: CodexErrorInfo | null): string {
+  if (info === null || typeof info === "string") return info ?? "none";
+  if ("httpConnectionFailed" in info) return String(info.httpConnectionFailed.httpStatusCode);
+  return "stream";
+}
+
+export function onTurn(message: ServerNotification): string {
+  switch (message.method) {
+    case "item/agentMessage/delta":
+      return message.params.delta;
+    case "error":
+      return kind(message.params.error.codexErrorInfo);
+    case "turn/completed":
+      return message.params.turn.error?.message ?? message.params.turn.status;
+    case "serverRequest/resolved":
+      return String(message.params.requestId);
+    default:
+      return "";
+  }
 }
 
 export const logout: ClientRequest = { id: 1, method: "account/logout" };

@@ -7,11 +7,13 @@ from typing import Any, get_args
 import pytest
 from pydantic import ValidationError
 
-from protocol import account, catalogue, lifecycle, rate_limits
+from protocol import account, catalogue, items, lifecycle, rate_limits, user_input
 from protocol.base import WireModel
 from protocol.errors import InvalidRequest
 from protocol.json_codec import dumps, loads
 from protocol.method import decode
+from protocol.serde_text import NO_VARIANT
+from tests.unit.protocol import reference_lines
 
 SNAPSHOT = {
     "limitId": "codex",
@@ -127,6 +129,8 @@ LINES: list[tuple[Any, Any]] = [
             "rateLimitUpsell": {"a_b": [1, {"c": None}]},
         },
     ),
+    *reference_lines.RESULTS,
+    *reference_lines.SENT,
 ]
 
 
@@ -146,7 +150,35 @@ def test_every_result_and_everything_that_is_announced_is_among_those_lines() ->
         *(declaration.result for declaration in catalogue.SERVER_REQUESTS),
     }
 
-    assert sent <= {model for model, _ in LINES}
+    assert sent <= {model for model, _ in [*LINES, reference_lines.CONFIG]}
+
+
+def test_settings_that_have_no_member_are_passed_on_and_those_that_have_one_are_null_when_they_are_not_set() -> None:
+    model, line = reference_lines.CONFIG
+    written = loads(decode(model, loads(dumps(line))).to_json())
+
+    settings = {name: value for name, value in written.pop("config").items() if value is not None}
+    assert {"config": settings, **written} == line
+
+
+def core_schema(model: type[WireModel]) -> str:
+    model.model_rebuild(force=True)
+    return repr(model.__pydantic_core_schema__)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        items.AgentMessageDeltaNotification,
+        items.PlanDeltaNotification,
+        items.ReasoningSummaryTextDeltaNotification,
+        items.ReasoningTextDeltaNotification,
+    ],
+)
+def test_no_python_runs_while_a_delta_is_made_and_written(model: type[WireModel]) -> None:
+    # A turn can have tens of thousands of them; pydantic's core does them alone unless a model has hooks.
+    assert "'function-" not in core_schema(model)
+    assert "'function-" in core_schema(user_input.ImageUserInput), "this is how a hook shows"
 
 
 def wire_models(base: type[WireModel] = WireModel) -> Iterator[type[WireModel]]:
@@ -163,14 +195,14 @@ FIELDS = [(model, name) for model in wire_models() for name in model.model_field
 @pytest.mark.parametrize(("model", "name"), FIELDS, ids=lambda value: getattr(value, "__name__", value))
 def test_null_is_accepted_for_what_may_be_null_and_for_nothing_else(model: type[WireModel], name: str) -> None:
     field = model.model_fields[name]
-    nullable = field.annotation is Any or NoneType in get_args(field.annotation)
+    nullable = field.annotation in (Any, NoneType) or NoneType in get_args(field.annotation)
     refused: set[Any] = set()
     try:
-        model.model_validate({field.alias: None})
+        model.model_validate({field.alias or name: None}, by_alias=True, by_name=False)
     except ValidationError as error:
-        refused = {finding["loc"] for finding in error.errors() if finding["type"] != "missing"}
+        refused = {finding["loc"][:1] for finding in error.errors() if finding["type"] not in ("missing", NO_VARIANT)}
 
-    assert ((field.alias,) not in refused) is nullable
+    assert ((field.alias or name,) not in refused) is nullable
 
 
 def test_tokens_of_the_older_shape_take_their_account_from_the_id_token() -> None:

@@ -1,0 +1,109 @@
+"""When the history outgrows the model: it is asked for a summary, which takes the place of what it sums up."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from app_server.backend.response_failures import UpstreamFailure
+from app_server.backend.responses import ResponseStream
+from app_server.threads.history import SUMMARY_PREFIX, History, Item, is_context, message
+from app_server.threads.prompt import COMPACT_PROMPT, request_body
+from app_server.threads.sampling import Sampling
+from app_server.threads.settings import ThreadSettings
+from app_server.threads.turn_record import text_of
+from protocol.turn_error import CodexErrorInfo
+
+MAX_KEPT_TOKENS: Final = 20_000
+"""Tokens of what the user said that stay beside the summary, the latest first."""
+
+_ATTEMPTS: Final = 6
+"""Requests for a summary, each of half of what the one before was too long for."""
+
+
+async def _no_wait() -> None:
+    pass
+
+
+async def summarize(
+    sampling: Sampling,
+    settings: ThreadSettings,
+    history: History,
+    thread_id: str,
+    note_limits: Callable[[Mapping[str, str]], Any],
+    note_usage: Callable[[dict[str, Any]], None],
+    room: Callable[[], Awaitable[None]] = _no_wait,
+) -> str | None:
+    """Ask the model for a summary of the history.
+
+    :returns: None if the request was cut off.
+    :raises UpstreamFailure: there is no summary to be had.
+    """
+    items = list(history)
+    for attempt in range(_ATTEMPTS):
+        try:
+            return await _ask(sampling, settings, items, thread_id, note_limits, note_usage, room)
+        except UpstreamFailure as failure:
+            too_long = failure.info == CodexErrorInfo("contextWindowExceeded")
+            if not too_long or attempt == _ATTEMPTS - 1 or len(items) < 2:
+                raise
+            items = _later_half(items)
+    raise AssertionError("unreachable")
+
+
+async def _ask(
+    sampling: Sampling,
+    settings: ThreadSettings,
+    items: list[Item],
+    thread_id: str,
+    note_limits: Callable[[Mapping[str, str]], Any],
+    note_usage: Callable[[dict[str, Any]], None],
+    room: Callable[[], Awaitable[None]],
+) -> str | None:
+    texts: list[str] = []
+    response: dict[str, Any] = {}
+    asked = [*items, message("user", settings.config.compact_prompt or COMPACT_PROMPT)]
+
+    def opened(stream: ResponseStream) -> None:
+        texts.clear()
+        note_limits(stream.headers)
+
+    def receive(events: list[dict[str, Any]]) -> None:
+        for event in events:
+            item = event.get("item")
+            if event.get("type") == "response.output_item.done" and isinstance(item, dict):
+                if item.get("type") == "message":
+                    texts.append(text_of(item.get("content")))
+            elif event.get("type") == "response.completed" and isinstance(event.get("response"), dict):
+                response.update(event["response"])
+
+    if not await sampling.run(lambda: request_body(settings, asked, (), thread_id), opened, receive, room):
+        return None
+    note_usage(response)
+    return texts[-1] if texts else ""
+
+
+def compacted(history: History, context: list[Item], summary: str) -> tuple[str, list[Item]]:
+    """What takes the place of a history: what the model is told about its surroundings, what the user said (the latest
+    of it, where that is very much), and the summary.
+
+    :returns: the text of the summary's message, and the items.
+    """
+    text = SUMMARY_PREFIX + summary
+    kept: list[Item] = []
+    room = MAX_KEPT_TOKENS
+    for said in reversed(history.user_messages()):
+        room -= History([said]).estimated_tokens()
+        if room < 0:
+            break
+        kept.insert(0, said)
+    return text, [*context, *kept, message("user", text)]
+
+
+def _later_half(items: list[Item]) -> list[Item]:
+    """The later half of what was said, and all of what the model was told about its surroundings. Outputs whose calls
+    are left behind are left behind as well: they would be refused."""
+    middle = len(items) // 2
+    later = [item for item in items[:middle] if is_context(item)] + items[middle:]
+    calls = {item.get("call_id") for item in later if str(item.get("type")).endswith("_call")}
+    return [
+        item for item in later if not str(item.get("type")).endswith("_call_output") or item.get("call_id") in calls
+    ]

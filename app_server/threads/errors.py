@@ -1,0 +1,45 @@
+"""What is wrong with stored threads, as errors of the wire."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app_server.rollouts.errors import RolloutError, RolloutNotWritten, RolloutUnreadable
+from protocol.errors import InternalError, InvalidRequest
+
+
+class NoRollout(InvalidRequest):
+    """There is no such stored thread."""
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(f"no rollout found for thread id {thread_id}")
+
+
+def provider_not_configured(provider: str) -> InvalidRequest:
+    """The provider that is asked for, or that a thread was begun with, is none of the configuration's."""
+    return InvalidRequest(
+        f"This chat uses model provider “{provider}”, which is no longer configured. "
+        "Restore this provider’s configuration to continue.",  # noqa: RUF001 - the wire
+        {"type": "modelProviderNotConfigured", "modelProvider": provider},
+    )
+
+
+class Archived(InvalidRequest):
+    """The thread is put away."""
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(f"session {thread_id} is archived. Run `codex unarchive {thread_id}` to unarchive it first.")
+
+
+@contextmanager
+def as_wire_errors() -> Iterator[None]:
+    """Whatever is wrong with stored threads in this block is told to the client.
+
+    :raises InternalError: a file that cannot be read or written.
+    :raises InvalidRequest: anything else that is wrong with a stored thread.
+    """
+    try:
+        yield
+    except (RolloutUnreadable, RolloutNotWritten) as error:
+        raise InternalError(error.message) from None
+    except RolloutError as error:
+        raise InvalidRequest(error.message) from None

@@ -1,0 +1,134 @@
+"""What the model has seen of a conversation: items of the Responses API, in order. Nothing here does I/O."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from app_server.threads.ids import uuid7
+
+Item = dict[str, Any]
+
+ENVIRONMENT_TAG: Final = "<environment_context>"
+ABORTED_TAG: Final = "<turn_aborted>"
+SUMMARY_PREFIX: Final = (
+    "The conversation up to here has been replaced by this summary of it. Go on from where it ends.\n"
+)
+"""How a summary is handed to the model."""
+
+ABORTED: Final = (
+    f"{ABORTED_TAG}\nThe user interrupted the previous turn on purpose. Whatever it had begun may be half done.\n"
+    "</turn_aborted>"
+)
+
+_OUTPUT_OF: Final = {"function_call": "function_call_output", "custom_tool_call": "custom_tool_call_output"}
+_PREFIXES: Final = {
+    "message": "msg_",
+    "reasoning": "rs_",
+    "function_call": "fc_",
+    "function_call_output": "fco_",
+    "custom_tool_call": "ctc_",
+    "custom_tool_call_output": "ctco_",
+}
+_BYTES_PER_TOKEN: Final = 4
+
+
+def message(role: str, *texts: str) -> Item:
+    """A message of somebody else than the model."""
+    return {
+        "type": "message",
+        "id": f"msg_{uuid7()}",
+        "role": role,
+        "content": [{"type": "input_text", "text": text} for text in texts],
+    }
+
+
+def call_output(call: Item, output: Any) -> Item:
+    """The answer to a call."""
+    kind = _OUTPUT_OF[call["type"]]
+    return {"type": kind, "id": f"{_PREFIXES[kind]}{uuid7()}", "call_id": call["call_id"], "output": output}
+
+
+def to_send_again(item: Item) -> Item:
+    """An item of the model as it is sent back: without what only the model's side needs, and without an id that is
+    none of its kind."""
+    kept = {name: value for name, value in item.items() if name != "status"}
+    prefix = _PREFIXES.get(kept.get("type", ""))
+    if prefix is not None and not str(kept.get("id") or "").startswith(prefix):
+        kept.pop("id", None)
+    return kept
+
+
+class History:
+    """Grows at its end, or becomes a summary."""
+
+    def __init__(self, items: Iterable[Item] = ()) -> None:
+        self._items = list(items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._items)
+
+    def append(self, item: Item) -> None:
+        """Add an item."""
+        self._items.append(item)
+
+    def replace(self, items: Iterable[Item]) -> None:
+        """Begin anew with these."""
+        self._items = list(items)
+
+    def has_context(self, context: Iterable[Item]) -> bool:
+        """Whether the model was told exactly this about its surroundings, last time it was told anything."""
+        told = [item for item in self._items if is_context(item)]
+        wanted = list(context)
+        return [_texts(item) for item in told[-len(wanted) :]] == [_texts(item) for item in wanted]
+
+    def unanswered_calls(self) -> list[Item]:
+        """Calls of tools that have no output; a request with such a call is refused by the model's side."""
+        answered = {item.get("call_id") for item in self._items if item.get("type") in _OUTPUT_OF.values()}
+        return [item for item in self._items if item.get("type") in _OUTPUT_OF and item.get("call_id") not in answered]
+
+    def user_messages(self) -> list[Item]:
+        """What the user said, without what was said in the user's name."""
+        return [
+            item
+            for item in self._items
+            if item.get("type") == "message" and item.get("role") == "user" and not _is_said_for_the_user(item)
+        ]
+
+    def estimated_tokens(self) -> int:
+        """Roughly what the items cost, from their size; images count for little of theirs."""
+        return sum(_size(item) for item in self._items) // _BYTES_PER_TOKEN
+
+
+def is_context(item: Item) -> bool:
+    """Whether an item tells the model about its surroundings."""
+    if item.get("type") != "message":
+        return False
+    return item.get("role") == "developer" or (_texts(item)[:1] != [] and _texts(item)[0].startswith(ENVIRONMENT_TAG))
+
+
+def _is_said_for_the_user(item: Item) -> bool:
+    first = next(iter(_texts(item)), "")
+    return first.startswith((ENVIRONMENT_TAG, ABORTED_TAG, SUMMARY_PREFIX, _REFERENCE_SUMMARY, _REFERENCE_NOTES))
+
+
+_REFERENCE_SUMMARY: Final = "Another language model started to solve this problem and produced a summary"
+_REFERENCE_NOTES: Final = "# AGENTS.md instructions for "
+
+
+def _texts(item: Item) -> list[str]:
+    content = item.get("content")
+    if isinstance(content, str):
+        return [content]
+    return [str(part.get("text", "")) for part in content or [] if isinstance(part, dict)]
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, str):
+        return 4096 if value.startswith("data:") else len(value)
+    if isinstance(value, dict):
+        return sum(_size(member) for member in value.values())
+    if isinstance(value, list):
+        return sum(_size(member) for member in value)
+    return 4

@@ -1,0 +1,131 @@
+"""The threads that are loaded: which there are, who may write them, and when they are let go of.
+
+How a thread comes to be loaded is in ``opening``.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import anyio
+from anyio.abc import TaskGroup
+
+from app_server.threads.ids import thread_id as checked_id
+from app_server.threads.thread import LiveThread
+from protocol.errors import InvalidRequest
+from protocol.thread import NotLoadedThreadStatus, ThreadStatus, ThreadUnsubscribeStatus
+
+log = logging.getLogger(__name__)
+
+MARGIN: Final = 0.5
+"""Seconds before the end of the drain at which turns that still run are ended, so that the client hears of it."""
+
+
+class ThreadNotFound(InvalidRequest):
+    """No such thread is loaded."""
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(f"thread not found: {thread_id}")
+
+
+class LoadedThreads:
+    """The threads of this connection.
+
+    :param tasks: owns what goes on in the background.
+    :param unload_delay: seconds after which a thread that nobody has subscribed to is let go of.
+    :param changed: told of a thread whose stored form has changed.
+    """
+
+    def __init__(self, tasks: TaskGroup, unload_delay: float, changed: Callable[[LiveThread], None]) -> None:
+        self._tasks = tasks
+        self._unload_delay = unload_delay
+        self._changed = changed
+        self._threads: dict[str, LiveThread] = {}
+        self._leaving: dict[str, anyio.CancelScope] = {}
+        self.opening = anyio.Lock()
+        """Held while a thread is being loaded, moved or deleted, so that it happens once."""
+
+    def __iter__(self) -> Iterator[LiveThread]:
+        return iter(list(self._threads.values()))
+
+    def get(self, thread_id: str) -> LiveThread | None:
+        """A thread, if it is loaded."""
+        return self._threads.get(thread_id)
+
+    def require(self, thread_id: str) -> LiveThread:
+        """A thread that has to be loaded.
+
+        :raises InvalidRequest: no thread id.
+        :raises ThreadNotFound: it is not loaded.
+        """
+        thread = self._threads.get(checked_id(thread_id))
+        if thread is None:
+            raise ThreadNotFound(thread_id)
+        return thread
+
+    def add(self, thread: LiveThread) -> None:
+        """A thread has been loaded."""
+        self._threads[thread.id] = thread
+
+    def subscribe(self, thread: LiveThread) -> None:
+        """The client wants to know what happens in it."""
+        thread.say.subscribed = True
+        scope = self._leaving.pop(thread.id, None)
+        if scope is not None:
+            scope.cancel()
+
+    def unsubscribe(self, thread_id: str) -> ThreadUnsubscribeStatus:
+        """The client has no further interest; the thread is let go of after a while, once no turn runs in it."""
+        thread = self._threads.get(checked_id(thread_id))
+        if thread is None:
+            return "notLoaded"
+        if not thread.say.subscribed:
+            return "notSubscribed"
+        thread.say.subscribed = False
+        self.settled_down(thread)
+        return "unsubscribed"
+
+    def settled_down(self, thread: LiveThread) -> None:
+        """No turn runs in it any more."""
+        self._changed(thread)
+        idle = thread.turn is None and not thread.say.subscribed
+        if idle and thread.id in self._threads and thread.id not in self._leaving:
+            self._leaving[thread.id] = anyio.CancelScope()
+            self._tasks.start_soon(self._leave, thread, self._leaving[thread.id])
+
+    def unload(self, thread: LiveThread) -> None:
+        """Let go of a thread at once; a turn that runs in it is interrupted."""
+        del self._threads[thread.id]
+        scope = self._leaving.pop(thread.id, None)
+        if scope is not None:
+            scope.cancel()
+        thread.close()
+        thread.say.status(ThreadStatus(NotLoadedThreadStatus()))
+
+    async def finish(self, seconds: float) -> None:
+        """The client has closed its side: wait for the turns that run, and end those that take too long.
+
+        :param seconds: how long there is.
+        """
+        with anyio.move_on_after(max(0.0, seconds - MARGIN)):
+            for thread in self:
+                if thread.turn is not None:
+                    await thread.turn.ended.wait()
+        for thread in self:
+            if thread.turn is not None:
+                thread.turn.interrupt()
+
+    def close(self) -> None:
+        """Let go of everything: files are closed, and other processes may have the threads."""
+        for thread in self:
+            del self._threads[thread.id]
+            thread.close()
+
+    async def _leave(self, thread: LiveThread, scope: anyio.CancelScope) -> None:
+        with scope:
+            await anyio.sleep(self._unload_delay)
+        if self._leaving.get(thread.id) is scope:
+            del self._leaving[thread.id]
+            if not scope.cancelled_caught and thread.turn is None and not thread.say.subscribed:
+                self.unload(thread)
+                thread.say.closed()

@@ -1,0 +1,90 @@
+"""One request to the model, sent again where that helps, and cut off where nothing more is wanted of it.
+
+How a single attempt is made, and what is worth another one, is known in ``app_server.backend``.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import anyio
+
+from app_server.backend.response_failures import UpstreamFailure
+from app_server.backend.responses import AccountPin, ResponsesApi, ResponseStream
+from app_server.backend.retries import Attempts, Pause
+from app_server.config import ModelProvider
+
+
+class Sampling:
+    """Requests of one turn, one after another.
+
+    :param api: makes an attempt.
+    :param provider_id: where to.
+    :param broken: told when an attempt has failed and what comes now; what was half done is to be forgotten.
+    """
+
+    def __init__(
+        self,
+        api: ResponsesApi,
+        provider_id: str,
+        provider: ModelProvider,
+        headers: Mapping[str, str],
+        broken: Callable[[UpstreamFailure, Pause], None],
+    ) -> None:
+        self._api = api
+        self._provider_id = provider_id
+        self._provider = provider
+        self._headers = headers
+        self._broken = broken
+        self._pin = AccountPin()
+        self._scope: anyio.CancelScope | None = None
+        self._cut = False
+
+    def cut(self) -> None:
+        """End the request under way, and the wait for the next attempt; one that is not under way does not begin."""
+        self._cut = True
+        if self._scope is not None:
+            self._scope.cancel()
+
+    async def run(
+        self,
+        body: Callable[[], Mapping[str, Any]],
+        opened: Callable[[ResponseStream], None],
+        receive: Callable[[list[dict[str, Any]]], None],
+        room: Callable[[], Awaitable[None]],
+    ) -> bool:
+        """Ask until there is a whole response, or until :meth:`cut`.
+
+        :param body: the body of the next attempt: the history may have grown since the last.
+        :param opened: told of the stream before its first event.
+        :param receive: takes events.
+        :param room: awaited after each batch, so that whoever is told cannot be overrun.
+        :returns: whether the response is whole.
+        :raises UpstreamFailure: no further attempt helps.
+        """
+        attempts = Attempts(self._provider)
+        while True:
+            with anyio.CancelScope() as scope:
+                self._scope = scope
+                if self._cut:
+                    scope.cancel()
+                try:
+                    async with self._api.open(self._provider_id, body(), self._headers, self._pin) as stream:
+                        opened(stream)
+                        async for events in stream.batches():
+                            receive(events)
+                            await room()
+                except UpstreamFailure as failure:
+                    pause = attempts.after(failure)
+                    if pause is None:
+                        raise
+                    self._broken(failure, pause)
+                    await anyio.sleep(pause.seconds)
+                else:
+                    return self._ended(whole=True)
+            if self._cut:
+                return self._ended(whole=False)
+
+    def _ended(self, *, whole: bool) -> bool:
+        self._scope = None
+        self._cut = False
+        return whole

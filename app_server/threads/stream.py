@@ -1,0 +1,261 @@
+"""From the events of one response to items: what the model says and thinks, as it comes (Responses API streaming).
+
+Events and members that are not known are passed over, as every client of that API has to.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, get_args
+
+from app_server.threads.history import Item, to_send_again
+from app_server.threads.ids import uuid7
+from app_server.threads.plan import Piece, PlanSplitter
+from app_server.threads.turn_record import TurnRecord, text_of
+from protocol.items import (
+    AgentMessageThreadItem,
+    MessagePhase,
+    PlanThreadItem,
+    ReasoningThreadItem,
+)
+
+Event = dict[str, Any]
+
+_KEPT: Final = frozenset({"web_search_call", "image_generation_call", "file_search_call", "compaction"})
+"""Items of the model's side that mean nothing to the client but have to be sent back."""
+
+
+@dataclass(slots=True)
+class _OpenMessage:
+    item: AgentMessageThreadItem
+    parts: list[str] = field(default_factory=list)
+    splitter: PlanSplitter | None = None
+    plan: PlanThreadItem | None = None
+    plan_parts: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _OpenReasoning:
+    item: ReasoningThreadItem
+    summary: dict[int, list[str]] = field(default_factory=dict)
+    content: dict[int, list[str]] = field(default_factory=dict)
+
+
+class ItemStream:
+    """Takes the events of one response.
+
+    :param record: where items go.
+    :param call: told of each call of a tool, as the item that came.
+    :param plan_mode: whether a ``<proposed_plan>`` is an item of its own.
+    """
+
+    def __init__(self, record: TurnRecord, call: Callable[[Item], None], *, plan_mode: bool) -> None:
+        self.response: dict[str, Any] = {}
+        """The response as its last event described it; empty until then."""
+        self._record = record
+        self._call = call
+        self._plan_mode = plan_mode
+        self._messages: dict[str, _OpenMessage] = {}
+        self._reasoning: dict[str, _OpenReasoning] = {}
+
+    def take(self, events: list[Event]) -> None:
+        """Take events in."""
+        for event in events:
+            handler = _HANDLERS.get(event.get("type"))  # type: ignore[arg-type] # whatever it is, it is not found
+            if handler is not None:
+                handler(self, event)
+
+    def close(self) -> None:
+        """The response is complete; what it left open is complete as it is."""
+        self._close(keep=True)
+
+    def cut(self) -> None:
+        """Nothing more is wanted; what has been said is kept."""
+        self._close(keep=True)
+
+    def abandon(self) -> None:
+        """The response broke off and will be asked for again; what it had not finished is forgotten."""
+        self._close(keep=False)
+
+    def _close(self, *, keep: bool) -> None:
+        messages, reasoning = list(self._messages.values()), list(self._reasoning.values())
+        self._messages.clear()
+        self._reasoning.clear()
+        if keep:
+            for thought in reasoning:
+                self._record.complete(thought.item.model_copy(update=_thoughts(thought)))
+            for message in messages:
+                self._complete_message(message, "".join(message.parts), raw=None)
+
+    # Messages
+
+    def _open_message(self, item_id: str, phase: Any = None) -> _OpenMessage:
+        known = phase if phase in get_args(MessagePhase) else None
+        item = AgentMessageThreadItem(id=item_id or f"msg_{uuid7()}", text="", phase=known)
+        started = self._record.start(item)
+        opened = _OpenMessage(started, splitter=PlanSplitter() if self._plan_mode else None)
+        self._messages[item_id] = opened
+        return opened
+
+    def _on_text_delta(self, event: Event) -> None:
+        delta = event.get("delta")
+        if not isinstance(delta, str) or not delta:
+            return
+        item_id = event.get("item_id") or ""
+        message = self._messages.get(item_id) or self._open_message(item_id)
+        message.parts.append(delta)
+        if message.splitter is None:
+            self._record.say.message_delta(self._record.turn_id, message.item.id, delta)
+        else:
+            self._split(message, message.splitter.feed(delta))
+
+    def _split(self, message: _OpenMessage, pieces: list[Piece]) -> None:
+        say, turn_id = self._record.say, self._record.turn_id
+        for kind, text in pieces:
+            if kind == "message":
+                say.message_delta(turn_id, message.item.id, text)
+                continue
+            if message.plan is None:
+                plan = self._record.start(PlanThreadItem(id=f"{turn_id}-plan", text=""))
+                message.plan = plan
+            if text:
+                message.plan_parts.append(text)
+                say.plan_delta(turn_id, message.plan.id, text)
+
+    def _on_message_done(self, raw: Item) -> None:
+        item_id = str(raw.get("id") or "")
+        text = text_of(raw.get("content"))
+        message = self._messages.pop(item_id, None) or self._only_message()
+        if message is None:
+            message = self._open_message(item_id, raw.get("phase"))
+            self._messages.pop(item_id, None)
+            if text and message.splitter is not None:
+                self._split(message, message.splitter.feed(text))
+        self._complete_message(message, text, raw)
+
+    def _only_message(self) -> _OpenMessage | None:
+        """The message that is open, for servers whose last event has another id than those before."""
+        if len(self._messages) != 1:
+            return None
+        return self._messages.pop(next(iter(self._messages)))
+
+    def _complete_message(self, message: _OpenMessage, text: str, raw: Item | None) -> None:
+        if raw is None and text:
+            raw = {
+                "type": "message",
+                "id": message.item.id,
+                "role": "assistant",
+                "content": [{"type": "output_text", "text": text}],
+            }
+        shown = text
+        if message.splitter is not None:
+            self._split(message, message.splitter.finish())
+            shown, plan = PlanSplitter.strip(text)
+            if message.plan is not None:
+                self._record.complete(message.plan.model_copy(update={"text": plan or "".join(message.plan_parts)}))
+        phase = raw.get("phase") if raw is not None else None
+        changes: dict[str, Any] = {"text": shown}
+        if phase in get_args(MessagePhase):
+            changes["phase"] = phase
+        kept = [] if raw is None else [to_send_again({**raw, "id": raw.get("id") or message.item.id})]
+        self._record.complete(message.item.model_copy(update=changes), *kept)
+
+    # Reasoning
+
+    def _open_reasoning(self, item_id: str) -> _OpenReasoning:
+        started = self._record.start(ReasoningThreadItem(id=item_id or f"rs_{uuid7()}"))
+        opened = self._reasoning[item_id] = _OpenReasoning(started)
+        return opened
+
+    def _thought(self, event: Event) -> _OpenReasoning:
+        item_id = event.get("item_id") or ""
+        return self._reasoning.get(item_id) or self._open_reasoning(item_id)
+
+    def _on_summary_part(self, event: Event) -> None:
+        thought, index = self._thought(event), _index(event, "summary_index")
+        thought.summary.setdefault(index, [])
+        self._record.say.summary_part_added(self._record.turn_id, thought.item.id, index)
+
+    def _on_summary_delta(self, event: Event) -> None:
+        delta = event.get("delta")
+        if isinstance(delta, str):
+            thought, index = self._thought(event), _index(event, "summary_index")
+            thought.summary.setdefault(index, []).append(delta)
+            self._record.say.summary_delta(self._record.turn_id, thought.item.id, index, delta)
+
+    def _on_reasoning_delta(self, event: Event) -> None:
+        delta = event.get("delta")
+        if isinstance(delta, str):
+            thought, index = self._thought(event), _index(event, "content_index")
+            thought.content.setdefault(index, []).append(delta)
+            self._record.say.reasoning_delta(self._record.turn_id, thought.item.id, index, delta)
+
+    def _on_reasoning_done(self, raw: Item) -> None:
+        thought = self._reasoning.pop(str(raw.get("id") or ""), None)
+        done: dict[str, Any] = {"summary": _texts(raw.get("summary")), "content": _texts(raw.get("content"))}
+        if thought is None:
+            item = ReasoningThreadItem(id=str(raw.get("id") or f"rs_{uuid7()}"), **done)
+            self._record.at_once(item, to_send_again(raw))
+        else:
+            so_far = _thoughts(thought)
+            update = {name: texts or so_far[name] for name, texts in done.items()}
+            self._record.complete(thought.item.model_copy(update=update), to_send_again(raw))
+
+    # Items and the response as a whole
+
+    def _on_item_added(self, event: Event) -> None:
+        raw = event.get("item")
+        if not isinstance(raw, dict):
+            return
+        item_id = str(raw.get("id") or "")
+        if raw.get("type") == "message" and item_id not in self._messages:
+            self._open_message(item_id, raw.get("phase"))
+        elif raw.get("type") == "reasoning" and item_id not in self._reasoning:
+            self._open_reasoning(item_id)
+
+    def _on_item_done(self, event: Event) -> None:
+        raw = event.get("item")
+        if not isinstance(raw, dict):
+            return
+        kind = raw.get("type")
+        if kind == "message":
+            self._on_message_done(raw)
+        elif kind == "reasoning":
+            self._on_reasoning_done(raw)
+        elif kind in ("function_call", "custom_tool_call"):
+            if isinstance(raw.get("call_id"), str):
+                self._call(raw)
+        elif kind in _KEPT:
+            self._record.remember(to_send_again(raw))
+
+    def _on_response(self, event: Event) -> None:
+        response = event.get("response")
+        if isinstance(response, dict):
+            self.response = response
+
+
+def _index(event: Event, name: str) -> int:
+    index = event.get(name)
+    return index if isinstance(index, int) else 0
+
+
+def _texts(parts: Any) -> list[str]:
+    return [str(part.get("text", "")) for part in parts or [] if isinstance(part, dict)]
+
+
+def _thoughts(thought: _OpenReasoning) -> dict[str, list[str]]:
+    return {
+        "summary": ["".join(parts) for _, parts in sorted(thought.summary.items())],
+        "content": ["".join(parts) for _, parts in sorted(thought.content.items())],
+    }
+
+
+_HANDLERS: Final[dict[str, Callable[[ItemStream, Event], None]]] = {
+    "response.output_text.delta": ItemStream._on_text_delta,
+    "response.refusal.delta": ItemStream._on_text_delta,
+    "response.output_item.added": ItemStream._on_item_added,
+    "response.output_item.done": ItemStream._on_item_done,
+    "response.reasoning_summary_part.added": ItemStream._on_summary_part,
+    "response.reasoning_summary_text.delta": ItemStream._on_summary_delta,
+    "response.reasoning_text.delta": ItemStream._on_reasoning_delta,
+    "response.completed": ItemStream._on_response,
+}

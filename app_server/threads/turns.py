@@ -1,0 +1,161 @@
+"""Beginning turns, giving them more input, and ending them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from anyio.abc import TaskGroup
+
+from app_server.backend.responses import ResponsesApi
+from app_server.threads import inputs
+from app_server.threads.history import Item
+from app_server.threads.ids import uuid7
+from app_server.threads.registry import LoadedThreads
+from app_server.threads.thread import LiveThread
+from app_server.threads.tool_calls import ParentTools
+from app_server.threads.turn import Input, RunningTurn, TooMuchInput
+from protocol.errors import InvalidRequest
+from protocol.turn import (
+    AdditionalContextEntry,
+    Turn,
+    TurnInterruptParams,
+    TurnStartParams,
+    TurnSteerParams,
+)
+from protocol.user_input import UserInput
+
+
+def _nothing() -> None:
+    pass
+
+
+class Begun(NamedTuple):
+    """What a request has led to.
+
+    :param then: to be called once the client has its answer.
+    """
+
+    turn: Turn
+    then: Callable[[], None] = _nothing
+
+
+class Turns:
+    """What clients do to turns.
+
+    :param api: reaches the model.
+    :param parent: has the tools.
+    :param tasks: owns the turns that run.
+    """
+
+    def __init__(self, threads: LoadedThreads, api: ResponsesApi, parent: ParentTools, tasks: TaskGroup) -> None:
+        self._threads = threads
+        self._api = api
+        self._parent = parent
+        self._tasks = tasks
+
+    async def start(self, params: TurnStartParams) -> Begun:
+        """Begin a turn, or give the input to the one that runs.
+
+        :raises InvalidRequest: no such thread, or an input that cannot be taken.
+        """
+        thread = self._threads.require(params.thread_id)
+        given = await self._prepare(
+            thread, params.input, params.client_user_message_id, params.additional_context, params.cwd
+        )
+        # The thread may have been let go of while files were read.
+        thread = self._threads.require(params.thread_id)
+        thread.settings = thread.settings.for_turn(params)
+        running = thread.turn
+        if running is not None and running.steerable:
+            self._steer(running, given)
+            return Begun(running.bare())
+        if running is not None:
+            raise InvalidRequest("the running turn compacts the history and takes no input")
+        return self._begin(thread, given, params.output_schema)
+
+    async def steer(self, params: TurnSteerParams) -> str:
+        """Give more input to the turn that runs; returns its id.
+
+        :raises InvalidRequest: it is not the turn that runs, or the input cannot be taken.
+        """
+        if not params.expected_turn_id:
+            raise InvalidRequest("expectedTurnId must not be empty")
+        thread = self._threads.require(params.thread_id)
+        if not params.input:
+            raise InvalidRequest("input must not be empty")
+        given = await self._prepare(thread, params.input, params.client_user_message_id, params.additional_context)
+        running = thread.turn
+        if running is None or not running.steerable:
+            raise InvalidRequest("no active turn to steer")
+        if running.id != params.expected_turn_id:
+            raise InvalidRequest(f"expected active turn id `{params.expected_turn_id}` but found `{running.id}`")
+        self._steer(running, given)
+        return running.id
+
+    def interrupt(self, params: TurnInterruptParams) -> Callable[[], None]:
+        """End a turn.
+
+        :returns: what ends it, to be called once the client has its answer.
+        :raises InvalidRequest: it is not the turn that runs.
+        """
+        running = self._threads.require(params.thread_id).turn
+        if running is None:
+            raise InvalidRequest("no active turn to interrupt")
+        if params.turn_id and running.id != params.turn_id:
+            raise InvalidRequest(f"expected active turn id {params.turn_id} but found {running.id}")
+        return running.interrupt
+
+    def compact(self, thread_id: str) -> Callable[[], None]:
+        """Have the history replaced by a summary.
+
+        :returns: what begins it, to be called once the client has its answer.
+        :raises InvalidRequest: no such thread.
+        """
+        thread = self._threads.require(thread_id)
+
+        def begin() -> None:
+            if thread.turn is not None:
+                thread.turn.interrupt()
+            self._begin(thread, None).then()
+
+        return begin
+
+    def _begin(self, thread: LiveThread, first: Input | None, output_schema: Any = None) -> Begun:
+        turn = RunningTurn(thread, self._api, self._parent, first, output_schema)
+
+        def then() -> None:
+            thread.begin(turn)
+            self._tasks.start_soon(turn.run)
+
+        return Begun(turn.bare(), then)
+
+    @staticmethod
+    def _steer(running: RunningTurn, given: Input) -> None:
+        try:
+            running.steer(given)
+        except TooMuchInput:
+            raise InvalidRequest("the running turn has more input waiting than it can take") from None
+
+    async def _prepare(
+        self,
+        thread: LiveThread,
+        given: list[UserInput],
+        client_id: str | None,
+        context: dict[str, AdditionalContextEntry] | None,
+        cwd: str | None = None,
+    ) -> Input:
+        config = thread.settings.config
+        prepared = await inputs.prepare(given, cwd=cwd or thread.settings.cwd, max_image_bytes=config.max_image_bytes)
+        return Input(prepared, client_id, tuple(_context_items(context or {})))
+
+
+def _context_items(context: dict[str, AdditionalContextEntry]) -> Sequence[Item]:
+    """What the client adds: words of the application as the developer's, anything else as data of no authority."""
+    return [
+        {
+            "type": "message",
+            "id": f"msg_{uuid7()}",
+            "role": "developer" if entry.kind == "application" else "user",
+            "content": [{"type": "input_text", "text": f'<context source="{key}">\n{entry.value}\n</context>'}],
+        }
+        for key, entry in context.items()
+    ]
