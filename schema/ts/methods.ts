@@ -121,39 +121,39 @@ export type ClientNotification = { method: "initialized" };
 /** A request that the client sends. */
 export type ClientRequest =
   | { id: RequestId; method: "initialize"; params: InitializeParams }
-  | { id: RequestId; method: "account/login/start"; params: LoginAccountParams }
-  | { id: RequestId; method: "account/login/cancel"; params: CancelLoginAccountParams }
-  | { id: RequestId; method: "account/logout"; params?: Record<string, never> | null }
-  | { id: RequestId; method: "account/rateLimits/read"; params?: GetAccountRateLimitsParams | null }
-  | { id: RequestId; method: "account/read"; params: GetAccountParams }
-  | { id: RequestId; method: "getAuthStatus"; params: GetAuthStatusParams }
   | { id: RequestId; method: "thread/start"; params: ThreadStartParams }
   | { id: RequestId; method: "thread/resume"; params: ThreadResumeParams }
   | { id: RequestId; method: "thread/fork"; params: ThreadForkParams }
+  | { id: RequestId; method: "thread/archive"; params: ThreadArchiveParams }
+  | { id: RequestId; method: "thread/delete"; params: ThreadDeleteParams }
   | { id: RequestId; method: "thread/unsubscribe"; params: ThreadUnsubscribeParams }
-  | { id: RequestId; method: "thread/inject_items"; params: ThreadInjectItemsParams }
+  | { id: RequestId; method: "thread/name/set"; params: ThreadSetNameParams }
+  | { id: RequestId; method: "thread/goal/get"; params: ThreadGoalGetParams }
+  | { id: RequestId; method: "thread/unarchive"; params: ThreadUnarchiveParams }
   | { id: RequestId; method: "thread/compact/start"; params: ThreadCompactStartParams }
   | { id: RequestId; method: "thread/list"; params: ThreadListParams }
   | { id: RequestId; method: "thread/loaded/list"; params: ThreadLoadedListParams }
   | { id: RequestId; method: "thread/read"; params: ThreadReadParams }
   | { id: RequestId; method: "thread/turns/list"; params: ThreadTurnsListParams }
   | { id: RequestId; method: "thread/items/list"; params: ThreadItemsListParams }
-  | { id: RequestId; method: "thread/archive"; params: ThreadArchiveParams }
-  | { id: RequestId; method: "thread/unarchive"; params: ThreadUnarchiveParams }
-  | { id: RequestId; method: "thread/delete"; params: ThreadDeleteParams }
-  | { id: RequestId; method: "thread/name/set"; params: ThreadSetNameParams }
+  | { id: RequestId; method: "thread/inject_items"; params: ThreadInjectItemsParams }
+  | { id: RequestId; method: "skills/list"; params: SkillsListParams }
   | { id: RequestId; method: "turn/start"; params: TurnStartParams }
   | { id: RequestId; method: "turn/steer"; params: TurnSteerParams }
   | { id: RequestId; method: "turn/interrupt"; params: TurnInterruptParams }
   | { id: RequestId; method: "model/list"; params: ModelListParams }
   | { id: RequestId; method: "modelProvider/list"; params: ModelProviderListParams }
   | { id: RequestId; method: "modelProvider/capabilities/read"; params: ModelProviderCapabilitiesReadParams }
-  | { id: RequestId; method: "config/read"; params: ConfigReadParams }
-  | { id: RequestId; method: "skills/list"; params: SkillsListParams }
+  | { id: RequestId; method: "experimentalFeature/list"; params: ExperimentalFeatureListParams }
   | { id: RequestId; method: "permissionProfile/list"; params: PermissionProfileListParams }
-  | { id: RequestId; method: "thread/goal/get"; params: ThreadGoalGetParams }
   | { id: RequestId; method: "mcpServerStatus/list"; params: ListMcpServerStatusParams }
-  | { id: RequestId; method: "experimentalFeature/list"; params: ExperimentalFeatureListParams };
+  | { id: RequestId; method: "account/login/start"; params: LoginAccountParams }
+  | { id: RequestId; method: "account/login/cancel"; params: CancelLoginAccountParams }
+  | { id: RequestId; method: "account/logout"; params?: Record<string, never> | null }
+  | { id: RequestId; method: "account/rateLimits/read"; params?: GetAccountRateLimitsParams | null }
+  | { id: RequestId; method: "config/read"; params: ConfigReadParams }
+  | { id: RequestId; method: "account/read"; params: GetAccountParams }
+  | { id: RequestId; method: "getAuthStatus"; params: GetAuthStatusParams };
 
 /** A notification that the server sends. */
 export type ServerNotification =
@@ -194,28 +194,24 @@ export type ServerRequest =
 export type ClientRequestMap = {
   /** The handshake, which comes before everything else. */
   "initialize": { params: InitializeParams; result: InitializeResponse };
-  /** Log in: with an API key, a browser, a device code, or tokens that the client owns. */
-  "account/login/start": { params: LoginAccountParams; result: LoginAccountResponse };
-  /** Cancel a login that has begun. */
-  "account/login/cancel": { params: CancelLoginAccountParams; result: CancelLoginAccountResponse };
-  /** Log out: nothing is stored or in force afterwards. */
-  "account/logout": { params?: Record<string, never> | null; result: LogoutAccountResponse };
-  /** How much of the plan is used. */
-  "account/rateLimits/read": { params?: GetAccountRateLimitsParams | null; result: GetAccountRateLimitsResponse };
-  /** Who is logged in. */
-  "account/read": { params: GetAccountParams; result: GetAccountResponse };
-  /** The older question who is logged in; it can hand out the token. */
-  "getAuthStatus": { params: GetAuthStatusParams; result: GetAuthStatusResponse };
   /** Begins a thread. */
   "thread/start": { params: ThreadStartParams; result: ThreadStartResponse };
   /** Goes on with a thread that is stored or loaded. */
   "thread/resume": { params: ThreadResumeParams; result: ThreadResumeResponse };
   /** Begins a thread with the history of another one. */
   "thread/fork": { params: ThreadForkParams; result: ThreadForkResponse };
+  /** Puts a thread away. */
+  "thread/archive": { params: ThreadArchiveParams; result: ThreadArchiveResponse };
+  /** Deletes a thread. */
+  "thread/delete": { params: ThreadDeleteParams; result: ThreadDeleteResponse };
   /** Lets go of a thread; it is closed once nothing runs in it. */
   "thread/unsubscribe": { params: ThreadUnsubscribeParams; result: ThreadUnsubscribeResponse };
-  /** Puts items at the end of the history, without a turn. */
-  "thread/inject_items": { params: ThreadInjectItemsParams; result: ThreadInjectItemsResponse };
+  /** Names a thread. */
+  "thread/name/set": { params: ThreadSetNameParams; result: ThreadSetNameResponse };
+  /** The thread's goal; it has none. */
+  "thread/goal/get": { params: ThreadGoalGetParams; result: ThreadGoalGetResponse };
+  /** Brings a thread back. */
+  "thread/unarchive": { params: ThreadUnarchiveParams; result: ThreadUnarchiveResponse };
   /** Replaces the history by a summary, in a turn of its own. */
   "thread/compact/start": { params: ThreadCompactStartParams; result: ThreadCompactStartResponse };
   /** The stored threads, page by page. */
@@ -228,14 +224,10 @@ export type ClientRequestMap = {
   "thread/turns/list": { params: ThreadTurnsListParams; result: ThreadTurnsListResponse };
   /** A thread's items, page by page. */
   "thread/items/list": { params: ThreadItemsListParams; result: ThreadItemsListResponse };
-  /** Puts a thread away. */
-  "thread/archive": { params: ThreadArchiveParams; result: ThreadArchiveResponse };
-  /** Brings a thread back. */
-  "thread/unarchive": { params: ThreadUnarchiveParams; result: ThreadUnarchiveResponse };
-  /** Deletes a thread. */
-  "thread/delete": { params: ThreadDeleteParams; result: ThreadDeleteResponse };
-  /** Names a thread. */
-  "thread/name/set": { params: ThreadSetNameParams; result: ThreadSetNameResponse };
+  /** Puts items at the end of the history, without a turn. */
+  "thread/inject_items": { params: ThreadInjectItemsParams; result: ThreadInjectItemsResponse };
+  /** Skills; each folder has none. */
+  "skills/list": { params: SkillsListParams; result: SkillsListResponse };
   /** Begins a turn, or gives more input to the one that runs. */
   "turn/start": { params: TurnStartParams; result: TurnStartResponse };
   /** Gives more input to the turn that runs. */
@@ -248,18 +240,26 @@ export type ClientRequestMap = {
   "modelProvider/list": { params: ModelProviderListParams; result: ModelProviderListResponse };
   /** What the provider in force does besides answering. */
   "modelProvider/capabilities/read": { params: ModelProviderCapabilitiesReadParams; result: ModelProviderCapabilitiesReadResponse };
-  /** The configuration in force. */
-  "config/read": { params: ConfigReadParams; result: ConfigReadResponse };
-  /** Skills; each folder has none. */
-  "skills/list": { params: SkillsListParams; result: SkillsListResponse };
-  /** Permission profiles; there are none. */
-  "permissionProfile/list": { params: PermissionProfileListParams; result: PermissionProfileListResponse };
-  /** The thread's goal; it has none. */
-  "thread/goal/get": { params: ThreadGoalGetParams; result: ThreadGoalGetResponse };
-  /** MCP servers; there are none. */
-  "mcpServerStatus/list": { params: ListMcpServerStatusParams; result: ListMcpServerStatusResponse };
   /** Features that can be switched; there are none. */
   "experimentalFeature/list": { params: ExperimentalFeatureListParams; result: ExperimentalFeatureListResponse };
+  /** Permission profiles; there are none. */
+  "permissionProfile/list": { params: PermissionProfileListParams; result: PermissionProfileListResponse };
+  /** MCP servers; there are none. */
+  "mcpServerStatus/list": { params: ListMcpServerStatusParams; result: ListMcpServerStatusResponse };
+  /** Log in: with an API key, a browser, a device code, or tokens that the client owns. */
+  "account/login/start": { params: LoginAccountParams; result: LoginAccountResponse };
+  /** Cancel a login that has begun. */
+  "account/login/cancel": { params: CancelLoginAccountParams; result: CancelLoginAccountResponse };
+  /** Log out: nothing is stored or in force afterwards. */
+  "account/logout": { params?: Record<string, never> | null; result: LogoutAccountResponse };
+  /** How much of the plan is used. */
+  "account/rateLimits/read": { params?: GetAccountRateLimitsParams | null; result: GetAccountRateLimitsResponse };
+  /** The configuration in force. */
+  "config/read": { params: ConfigReadParams; result: ConfigReadResponse };
+  /** Who is logged in. */
+  "account/read": { params: GetAccountParams; result: GetAccountResponse };
+  /** The older question who is logged in; it can hand out the token. */
+  "getAuthStatus": { params: GetAuthStatusParams; result: GetAuthStatusResponse };
 };
 
 /** A notification that the client sends. By method: what it carries. */

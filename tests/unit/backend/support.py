@@ -41,6 +41,8 @@ CLOSE = "close"
 """The connection is closed."""
 HANG = "hang"
 """Nothing more is said."""
+WAIT = "wait"
+"""Nothing is said until the test lets it go on."""
 
 Step = bytes | str
 
@@ -100,6 +102,7 @@ class RawUpstream:
         self.connections = 0
         self.left = anyio.Event()
         """Set when a client has closed its connection."""
+        self.go_on = anyio.Event()
         self._answers = [answer if isinstance(answer, tuple) else (answer,) for answer in answers]
 
     async def serve(self, stream: SocketStream) -> None:
@@ -134,6 +137,8 @@ class RawUpstream:
                 except anyio.BrokenResourceError:
                     self.left.set()
                     return False
+            elif step == WAIT:
+                await self.go_on.wait()
             elif step == HANG:
                 try:
                     await stream.receive()

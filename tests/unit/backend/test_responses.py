@@ -15,6 +15,7 @@ from tests.unit.backend.support import (
     DEADLINE,
     DROP,
     HANG,
+    WAIT,
     bench,
     chunk,
     error,
@@ -44,9 +45,15 @@ async def test_the_fakes_answer_comes_whole_and_in_order() -> None:
 
 
 async def test_what_comes_together_is_one_batch_and_what_comes_later_another() -> None:
-    answer = (head() + chunk(sse(CREATED, DELTA) + sse(DELTA)[:9]), chunk(sse(DELTA)[9:] + sse(COMPLETED)), chunk(b""))
+    first, second = sse(CREATED, DELTA) + sse(DELTA)[:9], sse(DELTA)[9:] + sse(COMPLETED)
+    answer = (head() + chunk(first), WAIT, chunk(second) + chunk(b""))
     async with raw_upstream(answer) as upstream, bench(provider(upstream.base_url)) as b:
-        assert await b.batches() == [[CREATED, DELTA], [DELTA, COMPLETED]]
+        batches = []
+        async with b.api.open("mine", {}, {}) as stream:
+            async for batch in stream.batches():
+                batches.append(batch)
+                upstream.go_on.set()
+        assert batches == [[CREATED, DELTA], [DELTA, COMPLETED]]
 
 
 async def test_nothing_is_read_beyond_the_end_of_the_response() -> None:
@@ -130,9 +137,12 @@ async def test_whoever_is_cancelled_before_the_headers_leaves_too() -> None:
 
 async def test_the_headers_of_the_answer_are_there_before_its_events() -> None:
     answer = streamed(COMPLETED, headers=("x-codex-primary-used-percent: 12.5",))
-    async with raw_upstream(answer) as upstream, bench(provider(upstream.base_url)) as b:
-        async with b.api.open("mine", {}, {}) as stream:
-            assert stream.headers["X-Codex-Primary-Used-Percent"] == "12.5"
+    async with (
+        raw_upstream(answer) as upstream,
+        bench(provider(upstream.base_url)) as b,
+        b.api.open("mine", {}, {}) as stream,
+    ):
+        assert stream.headers["X-Codex-Primary-Used-Percent"] == "12.5"
 
 
 # Sending again in silence
@@ -220,17 +230,21 @@ async def test_without_its_key_a_provider_is_not_asked(environ: dict[str, str]) 
 
 
 async def test_a_key_that_is_no_header_value_is_neither_sent_nor_told() -> None:
-    async with raw_upstream(OK) as upstream:
-        async with bench(provider(upstream.base_url, env_key="K"), {"K": "a\r\nx-b: secret"}) as b:
-            failed = await b.failure()
+    async with (
+        raw_upstream(OK) as upstream,
+        bench(provider(upstream.base_url, env_key="K"), {"K": "a\r\nx-b: secret"}) as b,
+    ):
+        failed = await b.failure()
         assert (failed.failure.retry, upstream.asked) == ("no", [])
         assert "secret" not in failed.message
 
 
 async def test_a_query_that_may_hold_a_key_is_not_told() -> None:
-    async with raw_upstream(error("403 Forbidden", message="m")) as upstream:
-        async with bench(provider(upstream.base_url, query_params=secrets(key="secret"))) as b:
-            assert (await b.failure()).message == f"unexpected status 403 Forbidden: m, url: {upstream.url}"
+    async with (
+        raw_upstream(error("403 Forbidden", message="m")) as upstream,
+        bench(provider(upstream.base_url, query_params=secrets(key="secret"))) as b,
+    ):
+        assert (await b.failure()).message == f"unexpected status 403 Forbidden: m, url: {upstream.url}"
 
 
 async def test_a_provider_that_there_is_not_is_an_error() -> None:
@@ -240,10 +254,12 @@ async def test_a_provider_that_there_is_not_is_an_error() -> None:
 
 @pytest.mark.parametrize("mine", [{}, {"env_key": "K", "requires_openai_auth": True}])
 async def test_the_accounts_credential_goes_to_no_provider_that_does_not_need_it(mine: dict[str, object]) -> None:
-    async with raw_upstream(OK, error("401 Unauthorized")) as upstream:
-        async with bench(provider(upstream.base_url, **mine), {"K": "own"}, stored=KEY) as b:
-            await b.events()
-            await b.failure()
+    async with (
+        raw_upstream(OK, error("401 Unauthorized")) as upstream,
+        bench(provider(upstream.base_url, **mine), {"K": "own"}, stored=KEY) as b,
+    ):
+        await b.events()
+        await b.failure()
     assert [asked.headers.get("authorization") for asked in upstream.asked] == ["Bearer own" if mine else None] * 2
 
 
@@ -263,9 +279,11 @@ async def test_an_api_key_goes_to_the_platform_and_where_the_configuration_says(
 
 @pytest.mark.parametrize("stored", [KEY, None])
 async def test_a_401_says_that_a_login_is_needed_only_if_there_is_none(stored: ApiKey | None) -> None:
-    async with raw_upstream(error("401 Unauthorized", message="no")) as upstream:
-        async with bench(provider(upstream.base_url, requires_openai_auth=True), stored=stored) as b:
-            failed = await b.failure()
+    async with (
+        raw_upstream(error("401 Unauthorized", message="no")) as upstream,
+        bench(provider(upstream.base_url, requires_openai_auth=True), stored=stored) as b,
+    ):
+        failed = await b.failure()
     text = f"unexpected status 401 Unauthorized: no, url: {upstream.url}"
     needed = ". Nobody is logged in, and this model provider needs a login. Log in and send the message again."
     assert failed.message == (text if stored else text + needed)
