@@ -3,6 +3,11 @@
     async with spawn() as client:
         await client.initialize("my-editor", "1.0")
         await client.request(LOGIN_START, LoginAccountParams(ApiKeyLogin(type="apiKey", api_key=SecretStr(key))))
+        thread = (await client.request(THREAD_START, ThreadStartParams())).thread
+        hello = UserInput(TextUserInput(text="Hello"))
+        turn = await client.start_turn(TurnStartParams(thread_id=thread.id, input=[hello]))
+        async for notification, params in turn:
+            ...
 
 What the server asks of its parent is answered by handlers given to :func:`spawn` or :func:`in_process`.
 """
@@ -12,17 +17,18 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import IO, TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import anyio
 from anyio.abc import Process, TaskGroup
 
+from app_server.followed_turn import FollowedTurn
 from app_server.pending import AnswerTimedOut, ConnectionClosed, PeerRefused, PendingRequests, result_of
 from app_server.transport.base import MessageTooLong, Transport, TransportClosed
-from app_server.transport.framing import LineBuffer
 from app_server.transport.memory import MemoryTransport
+from app_server.transport.process import ProcessTransport
 from protocol.base import WireValue
 from protocol.catalogue import SERVER_NOTIFICATIONS
 from protocol.errors import InternalError, InvalidRequest, WireError
@@ -45,6 +51,7 @@ from protocol.lifecycle import (
 )
 from protocol.method import ClientRequest, ServerNotification, ServerRequest
 from protocol.method import decode as decode_model
+from protocol.turn import TURN_START, TurnStartParams
 
 if TYPE_CHECKING:
     from app_server.config import Configuration
@@ -62,9 +69,6 @@ MAX_UNREAD: Final = 10_000
 
 STOP_TIMEOUT: Final = 7.0
 """Seconds that a server has to end once its input is closed (its own drain takes 5), before it is killed."""
-
-EXIT_TIMEOUT: Final = 1.0
-"""Seconds to wait for the exit status of a server that has closed its output."""
 
 Trace = Callable[[Literal["sent", "received"], bytes], None]
 """Sees every line that passes, for narration and for logs; the lines hold secrets."""
@@ -116,6 +120,7 @@ class Client:
         self._notifications = {declaration.method: declaration for declaration in SERVER_NOTIFICATIONS}
         self._pending = PendingRequests()
         self._unread: deque[tuple[ServerNotification[Any], Any]] = deque(maxlen=MAX_UNREAD)
+        self._turns: list[FollowedTurn] = []
         self._arrived = anyio.Event()
         self._closed = False
 
@@ -154,6 +159,28 @@ class Client:
         except (ConnectionClosed, TransportClosed):
             raise await self._gone() from None
 
+    async def start_turn(self, params: TurnStartParams, *, timeout: float = 60) -> FollowedTurn:
+        """Begin a turn, or give the input to the one that runs in the thread.
+
+        What is notified of it from now on goes to the turn that is returned, and not to :meth:`notifications`.
+
+        :param timeout: seconds to wait for it to be accepted; the turn itself may take as long as it likes.
+        :raises ServerError, ServerGone, InvalidAnswer, TimeoutError: as :meth:`request` does.
+        """
+        turn = FollowedTurn(params.thread_id, self.request, self._gone, MAX_UNREAD)
+        # Before it is asked for: notifications may come in the same breath as the answer.
+        self._turns.append(turn)
+        try:
+            others = turn.accepted((await self.request(TURN_START, params, timeout=timeout)).turn)
+        except BaseException:
+            self._turns.remove(turn)
+            self._hand_back(turn.unread)
+            raise
+        self._hand_back(others)
+        if self._closed:
+            turn.close()
+        return turn
+
     async def notification(self, declaration: ServerNotification[P], *, timeout: float = 60) -> P:
         """The next notification of this kind, dropping those of other kinds before it.
 
@@ -169,7 +196,10 @@ class Client:
         raise await self._gone()
 
     async def notifications(self) -> AsyncIterator[tuple[ServerNotification[Any], Any]]:
-        """Notifications as they come, each with its declaration and its typed params; ends with the connection."""
+        """Notifications as they come, each with its declaration and its typed params; ends with the connection.
+
+        Those of turns begun with :meth:`start_turn` are not among them.
+        """
         while True:
             while self._unread:
                 yield self._unread.popleft()
@@ -187,6 +217,8 @@ class Client:
         finally:
             self._closed = True
             self._pending.close()
+            for turn in self._turns:
+                turn.close()
             self._wake()
 
     async def _receive(self) -> bytes | None:
@@ -228,7 +260,16 @@ class Client:
         except InvalidRequest as error:
             log.warning("ignored %s: %s", message.method, error.message)
             return
-        self._unread.append((declaration, params))
+        takers = [turn for turn in self._turns if turn.concerns(params)]
+        for turn in takers:
+            turn.take(declaration, params)
+        self._turns = [turn for turn in self._turns if not turn.ended]
+        if not takers:
+            self._unread.append((declaration, params))
+            self._wake()
+
+    def _hand_back(self, notifications: Iterable[tuple[ServerNotification[Any], Any]]) -> None:
+        self._unread.extend(notifications)
         self._wake()
 
     def _wake(self) -> None:
@@ -251,49 +292,6 @@ class Client:
             await self._send(answer)
         except TransportClosed:
             log.debug("the server is gone; nobody waits for the answer")
-
-
-class ProcessTransport:
-    """The standard streams of a child process."""
-
-    def __init__(self, process: Process) -> None:
-        self._process = process
-        self._buffer = LineBuffer()
-        self._sending = anyio.Lock()
-
-    async def receive(self) -> bytes | None:
-        """See :meth:`Transport.receive`."""
-        assert self._process.stdout is not None  # noqa: S101 - spawn asks for a pipe
-        while (line := self._buffer.pop()) is None:
-            try:
-                self._buffer.feed(await self._process.stdout.receive())
-            except (anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError):
-                return None
-        return line
-
-    async def send(self, data: bytes) -> None:
-        """See :meth:`Transport.send`."""
-        assert self._process.stdin is not None  # noqa: S101 - spawn asks for a pipe
-        try:
-            async with self._sending:
-                await self._process.stdin.send(data)
-        except (anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
-            raise TransportClosed from error
-
-    async def wait_closed(self) -> None:
-        """See :meth:`Transport.wait_closed`."""
-        await self._process.wait()
-
-    async def exit_status(self) -> int | None:
-        """The status of a child that has closed its output; None for one that goes on all the same."""
-        with anyio.move_on_after(EXIT_TIMEOUT):
-            return await self._process.wait()
-        return None
-
-    async def aclose(self) -> None:
-        """Close the child's input, which asks it to end."""
-        if self._process.stdin is not None:
-            await self._process.stdin.aclose()
 
 
 @asynccontextmanager
@@ -354,11 +352,13 @@ async def _stop(process: Process, transport: ProcessTransport) -> None:
 
 
 @asynccontextmanager
-async def in_process(configuration: "Configuration", *, handlers: Handlers | None = None) -> AsyncIterator[Client]:
+async def in_process(
+    configuration: "Configuration", *, handlers: Handlers | None = None, trace: Trace | None = None
+) -> AsyncIterator[Client]:
     """Run a server in this event loop, without a subprocess, and end it with the block.
 
     :param configuration: from :func:`app_server.config.load_configuration`.
-    :param handlers: as for :func:`spawn`.
+    :param handlers, trace: as for :func:`spawn`.
     """
     from app_server.compose import serve  # noqa: PLC0415 - a parent that spawns has no use for the server's modules
 
@@ -375,7 +375,7 @@ async def in_process(configuration: "Configuration", *, handlers: Handlers | Non
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run_server)
-        client = Client(client_end, handlers or {}, tasks)
+        client = Client(client_end, handlers or {}, tasks, trace)
         tasks.start_soon(client.run)
         try:
             yield client

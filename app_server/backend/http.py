@@ -123,7 +123,7 @@ class HttpClient:
         client = self._client or await self._open()
         import httpx2  # noqa: PLC0415 - opening the client has imported it, off the event loop
 
-        from app_server.backend.http_stream import HttpStream  # noqa: PLC0415 - it needs the library
+        from app_server.backend.http_stream import HttpStream  # noqa: PLC0415 - most starts have no use for it
 
         shown = url.partition("?")[0]
         timeout = httpx2.Timeout(idle_timeout, connect=CONNECT_TIMEOUT)

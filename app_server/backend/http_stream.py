@@ -3,12 +3,16 @@
 It belongs to whoever opened it, who also closes it; see ``HttpClient.stream``. What the pieces mean is not known here.
 """
 
+from __future__ import annotations
+
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
-import httpx2
+
+if TYPE_CHECKING:
+    import httpx2
 
 MAX_EXCERPT: Final = 64 * 1024
 """Bytes of an error's body that are read."""
@@ -47,6 +51,8 @@ class HttpStream:
 
         :raises StreamBroken: it breaks off, or there is silence for too long.
         """
+        import httpx2  # noqa: PLC0415 - whoever has an answer has imported it
+
         # What is not encoded need not pass through the decoders.
         encoded = "content-encoding" in self._response.headers
         read = self._response.aiter_bytes() if encoded else self._response.aiter_raw()

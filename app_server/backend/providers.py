@@ -93,7 +93,8 @@ def url_of(base: str, provider: ModelProvider, path: str = RESPONSES) -> str:
 
 def _key(provider: ModelProvider, environ: Mapping[str, str]) -> str | None:
     if provider.env_key is None:
-        return None
+        token = provider.experimental_bearer_token
+        return None if token is None else token.get_secret_value()
     key = environ.get(provider.env_key, "").strip()
     if not key:
         raise misconfigured(f"Missing environment variable: `{provider.env_key}`.")

@@ -8,7 +8,6 @@ Texts and kinds are those of the reference. What an upstream wrote is masked bef
 
 import re
 from collections.abc import Mapping
-from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
@@ -59,6 +58,7 @@ _REASONS: Final = {
     413: "Payload Too Large",
     414: "URI Too Long",
     416: "Range Not Satisfiable",
+    418: "I'm a teapot",
     422: "Unprocessable Entity",
 }
 
@@ -333,6 +333,8 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _status(status: int) -> str:
+    from http import HTTPStatus  # noqa: PLC0415 - a millisecond that only a failure need take
+
     try:
         return f"{status} {_REASONS.get(status) or HTTPStatus(status).phrase}"
     except ValueError:

@@ -1,7 +1,6 @@
 """``Retry-After`` (RFC 9110 section 10.2.3): seconds or a date, to seconds from now."""
 
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 MAX_RETRY_AFTER: Final = 300.0
@@ -18,6 +17,8 @@ def retry_after_of(value: str | None, now: datetime | None = None) -> float | No
     text = value.strip()
     if text.isascii() and text.isdigit():
         return min(float(text[:12]), MAX_RETRY_AFTER)
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - few answers have a date
+
     try:
         date = parsedate_to_datetime(text)
     except ValueError:

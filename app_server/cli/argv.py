@@ -24,7 +24,7 @@ SUBCOMMANDS = {
     "login": "log in, or tell who is logged in: login status",
     "logout": "log out",
     "doctor": "look for what stands in the way of a login",
-    "demo": "see a parent application, this server and a fake upstream talk, offline",
+    "demo": "see a parent application, this server and a fake upstream talk, offline; --chat: take part",
     "fake-openai": "run the offline upstream alone",
     "generate-json-schema": "write the JSON Schema of the protocol",
     "generate-ts": "write the TypeScript of the protocol",

@@ -86,7 +86,11 @@ def _doctor(command: Subcommand) -> int:
 
 def _demo(command: Subcommand) -> int:
     parser = _parser(command, "See a parent application, this server and a fake upstream talk, offline.")
-    parser.parse_args(command.arguments)
+    parser.add_argument("--chat", action="store_true", help="talk to the fake model yourself, and watch")
+    if parser.parse_args(command.arguments).chat:
+        from app_server.cli.chat import run as chat  # noqa: PLC0415
+
+        return chat()
     from app_server.cli.demo import run  # noqa: PLC0415
 
     return run()
@@ -96,6 +100,7 @@ def _fake_openai(command: Subcommand) -> int:
     parser = _parser(command, "Run the offline upstream alone, on loopback, until it is interrupted.")
     parser.add_argument("--port", type=_port, default=0, help="where to listen; 0, the default, is any free port")
     parser.add_argument("--json", action="store_true", help="announce the environment as one line of JSON")
+    parser.epilog = "It is programmed over HTTP, from any language: GET /__fake__/help tells how."
     arguments = parser.parse_args(command.arguments)
     from app_server.fake_openai.main import run  # noqa: PLC0415
 

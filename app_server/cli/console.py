@@ -53,6 +53,15 @@ class Console:
         self._write(self._stdout, printable(text))
         self._open = "begun"
 
+    def go_on(self, text: str) -> None:
+        """Write more of the line that was begun."""
+        self._write(self._stdout, printable(text))
+
+    @property
+    def in_line(self) -> bool:
+        """Whether a line has been begun that is still open."""
+        return self._open == "begun"
+
     def end(self, text: str) -> None:
         """Complete the line that was begun."""
         self._open = None
@@ -84,10 +93,15 @@ class Console:
     async def ask(self, question: str) -> str | None:
         """Ask, and wait for a line; None at the end of the input. Being cancelled leaves nothing to wait for."""
         self.begin(question)
+        line = await self.line()
+        self.close_line()
+        return line
+
+    async def line(self) -> str | None:
+        """Wait for a line, whoever asked for it; None at the end of the input."""
         line = await self._line()
         if self.can_ask and line is not None:
             self._open = None  # the end of the line was typed
-        self.close_line()
         return line
 
     async def agree(self, question: str) -> bool:

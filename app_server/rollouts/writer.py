@@ -59,7 +59,7 @@ class RolloutWriter:
         :raises RolloutNotWritten: there cannot be one.
         """
         if not self._materialized:
-            self.append()
+            self._append([])
 
     def append(self, *records: Record) -> None:
         """Append records with one write(2), before which a torn last line gets its end.
@@ -67,15 +67,21 @@ class RolloutWriter:
         :raises RolloutNotWritten: the file system refuses, or the file is gone. The next append begins where this one
             did.
         """
+        if records:
+            self._append(list(records))
+
+    def close(self) -> None:
+        """Write nothing any more."""
+        self._closed = True
+
+    def _append(self, records: list[Record]) -> None:
         if self._closed:
             raise RolloutNotWritten.because(self.path, errno.EBADF)
-        told = list(records) if self._materialized else [Record("session_meta", payload_of(self._meta)), *records]
+        told = records if self._materialized else [Record("session_meta", payload_of(self._meta)), *records]
         if self._meta.history_mode == "paginated":
             text = encode(told, self._ordinal, self._now())
         else:
             text = encode(translated(told), None, self._now())
-        if not text:
-            return
         try:
             if not self._materialized:
                 make_directories(self.path.parent)
@@ -84,7 +90,3 @@ class RolloutWriter:
             raise RolloutNotWritten(self.path, error) from error
         self._materialized = True
         self._ordinal += len(told)
-
-    def close(self) -> None:
-        """Write nothing any more."""
-        self._closed = True

@@ -19,6 +19,11 @@ ABORTED: Final = (
     "</turn_aborted>"
 )
 
+FILTERED: Final = (
+    "<content_filter>\nYour last answer was held back by a content filter. Saying it again will not help: answer in "
+    "another way, or say what you cannot do.\n</content_filter>"
+)
+
 _OUTPUT_OF: Final = {"function_call": "function_call_output", "custom_tool_call": "custom_tool_call_output"}
 _PREFIXES: Final = {
     "message": "msg_",

@@ -6,6 +6,7 @@ What an id belongs to is not known here.
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
 from protocol.errors import InvalidRequest
@@ -19,9 +20,12 @@ class Uuid7Source:
     """Makes ids that ascend, also within a millisecond and when the clock is set back (RFC 9562 section 6.2, method 1).
 
     One of them serves every thread of the process.
+
+    :param clock: Unix time in nanoseconds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], int] = time.time_ns) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._milliseconds = 0
         self._counter = 0
@@ -29,7 +33,7 @@ class Uuid7Source:
     def __call__(self) -> str:
         """The next id, in canonical form."""
         random = int.from_bytes(os.urandom(10), "big")
-        now = time.time_ns() // 1_000_000
+        now = self._clock() // 1_000_000
         with self._lock:
             if now > self._milliseconds:
                 self._milliseconds = now

@@ -8,9 +8,9 @@ import codecs
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 import anyio.to_thread
 
@@ -31,6 +31,9 @@ from protocol.user_input import (
     TextUserInput,
     UserInput,
 )
+
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
 
 MAX_SKILL_BYTES: Final = 256 * 1024
 """Bytes of a skill's file that are handed to the model."""
@@ -97,16 +100,21 @@ async def prepare(inputs: Sequence[UserInput], *, cwd: str, max_image_bytes: int
             case ImageUserInput(url=str(url), detail=detail):
                 images += 1
                 # A long data: URL takes milliseconds to check.
-                parts.append(await anyio.to_thread.run_sync(image_part, url, detail))
+                parts.append(await _in_thread(image_part, url, detail))
             case LocalImageUserInput() as image:
                 images += 1
-                parts += await anyio.to_thread.run_sync(_local_image, image, images, cwd, max_image_bytes)
+                parts += await _in_thread(_local_image, image, images, cwd, max_image_bytes)
             case SkillUserInput() as skill:
-                skills.append(await anyio.to_thread.run_sync(_skill, skill, cwd))
+                skills.append(await _in_thread(_skill, skill, cwd))
             case MentionUserInput(name=name, path=path):
                 if not any(path in text for text in said):
                     parts.append(_text(f"The user mentions {name}: {path}"))
     return PreparedInput(list(inputs), [*parts, *skills])
+
+
+async def _in_thread(work: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+    # A file may be on a server that does not answer; that must not keep a turn from being interrupted.
+    return await anyio.to_thread.run_sync(work, *arguments, abandon_on_cancel=True)
 
 
 def _text(text: str) -> Part:

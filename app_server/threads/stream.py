@@ -5,32 +5,18 @@ Events and members that are not known are passed over, as every client of that A
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from app_server.threads.history import Item, to_send_again
 from app_server.threads.ids import uuid7
-from app_server.threads.plan import Piece, PlanSplitter
+from app_server.threads.open_message import OpenMessage, PlanningMessage
 from app_server.threads.turn_record import TurnRecord, text_of
-from protocol.items import (
-    AgentMessageThreadItem,
-    MessagePhase,
-    PlanThreadItem,
-    ReasoningThreadItem,
-)
+from protocol.items import ReasoningThreadItem
 
 Event = dict[str, Any]
 
 _KEPT: Final = frozenset({"web_search_call", "image_generation_call", "file_search_call", "compaction"})
 """Items of the model's side that mean nothing to the client but have to be sent back."""
-
-
-@dataclass(slots=True)
-class _OpenMessage:
-    item: AgentMessageThreadItem
-    parts: list[str] = field(default_factory=list)
-    splitter: PlanSplitter | None = None
-    plan: PlanThreadItem | None = None
-    plan_parts: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -54,7 +40,7 @@ class ItemStream:
         self._record = record
         self._call = call
         self._plan_mode = plan_mode
-        self._messages: dict[str, _OpenMessage] = {}
+        self._messages: dict[str, OpenMessage] = {}
         self._reasoning: dict[str, _OpenReasoning] = {}
 
     def take(self, events: list[Event]) -> None:
@@ -84,80 +70,36 @@ class ItemStream:
             for thought in reasoning:
                 self._record.complete(thought.item.model_copy(update=_thoughts(thought)))
             for message in messages:
-                self._complete_message(message, "".join(message.parts), raw=None)
+                message.complete()
 
     # Messages
 
-    def _open_message(self, item_id: str, phase: Any = None) -> _OpenMessage:
-        known = phase if phase in get_args(MessagePhase) else None
-        item = AgentMessageThreadItem(id=item_id or f"msg_{uuid7()}", text="", phase=known)
-        started = self._record.start(item)
-        opened = _OpenMessage(started, splitter=PlanSplitter() if self._plan_mode else None)
-        self._messages[item_id] = opened
-        return opened
+    def _new_message(self, item_id: str, phase: Any = None) -> OpenMessage:
+        kind = PlanningMessage if self._plan_mode else OpenMessage
+        return kind(self._record, item_id, phase)
 
     def _on_text_delta(self, event: Event) -> None:
         delta = event.get("delta")
         if not isinstance(delta, str) or not delta:
             return
         item_id = event.get("item_id") or ""
-        message = self._messages.get(item_id) or self._open_message(item_id)
-        message.parts.append(delta)
-        if message.splitter is None:
-            self._record.say.message_delta(self._record.turn_id, message.item.id, delta)
-        else:
-            self._split(message, message.splitter.feed(delta))
-
-    def _split(self, message: _OpenMessage, pieces: list[Piece]) -> None:
-        say, turn_id = self._record.say, self._record.turn_id
-        for kind, text in pieces:
-            if kind == "message":
-                say.message_delta(turn_id, message.item.id, text)
-                continue
-            if message.plan is None:
-                plan = self._record.start(PlanThreadItem(id=f"{turn_id}-plan", text=""))
-                message.plan = plan
-            if text:
-                message.plan_parts.append(text)
-                say.plan_delta(turn_id, message.plan.id, text)
+        message = self._messages.get(item_id)
+        if message is None:
+            message = self._messages[item_id] = self._new_message(item_id)
+        message.add(delta)
 
     def _on_message_done(self, raw: Item) -> None:
         item_id = str(raw.get("id") or "")
-        text = text_of(raw.get("content"))
         message = self._messages.pop(item_id, None) or self._only_message()
         if message is None:
-            message = self._open_message(item_id, raw.get("phase"))
-            self._messages.pop(item_id, None)
-            if text and message.splitter is not None:
-                self._split(message, message.splitter.feed(text))
-        self._complete_message(message, text, raw)
+            message = self._new_message(item_id, raw.get("phase"))
+        message.complete(text_of(raw.get("content")), raw)
 
-    def _only_message(self) -> _OpenMessage | None:
+    def _only_message(self) -> OpenMessage | None:
         """The message that is open, for servers whose last event has another id than those before."""
         if len(self._messages) != 1:
             return None
         return self._messages.pop(next(iter(self._messages)))
-
-    def _complete_message(self, message: _OpenMessage, text: str, raw: Item | None) -> None:
-        if raw is None and text:
-            raw = {
-                "type": "message",
-                "id": message.item.id,
-                "role": "assistant",
-                "content": [{"type": "output_text", "text": text}],
-            }
-        shown = text
-        if message.splitter is not None:
-            self._split(message, message.splitter.finish())
-            shown, plan = PlanSplitter.strip(text)
-            if message.plan is not None:
-                self._record.complete(message.plan.model_copy(update={"text": plan or "".join(message.plan_parts)}))
-        phase = raw.get("phase") if raw is not None else None
-        changes: dict[str, Any] = {"text": shown}
-        if phase in get_args(MessagePhase):
-            changes["phase"] = phase
-        kept = [] if raw is None else [to_send_again({**raw, "id": raw.get("id") or message.item.id})]
-        self._record.complete(message.item.model_copy(update=changes), *kept)
 
     # Reasoning
 
@@ -208,7 +150,8 @@ class ItemStream:
             return
         item_id = str(raw.get("id") or "")
         if raw.get("type") == "message" and item_id not in self._messages:
-            self._open_message(item_id, raw.get("phase"))
+            message = self._messages[item_id] = self._new_message(item_id, raw.get("phase"))
+            message.begin()
         elif raw.get("type") == "reasoning" and item_id not in self._reasoning:
             self._open_reasoning(item_id)
 

@@ -20,7 +20,7 @@ from app_server.backend.responses import ResponsesApi, ResponseStream
 from app_server.backend.retries import Pause
 from app_server.rollouts import records
 from app_server.threads import compaction, usage
-from app_server.threads.history import ABORTED, Item, message
+from app_server.threads.history import ABORTED, FILTERED, Item, message
 from app_server.threads.ids import uuid7
 from app_server.threads.inputs import PreparedInput
 from app_server.threads.prompt import request_body
@@ -238,7 +238,10 @@ class RunningTurn:
         if self._stream is not None:
             self._stream.abandon()
             self._stream = None
-        self._note_limits(failure.headers)
+        if failure.headers:
+            self._note_limits(failure.headers)
+        if failure.code == "content_filter":
+            self._record.remember(message("developer", FILTERED))
         if pause.notice is not None:
             error = TurnError(message=pause.notice, codex_error_info=pause.info, additional_details=failure.message)
             self._thread.say.error(self.id, error, will_retry=True)

@@ -16,7 +16,7 @@ import pytest
 
 from app_server.cold_start import ColdStart, answer_first
 from app_server.compose import serve
-from app_server.config import load_settings
+from app_server.config import load_configuration
 from app_server.transport.stdio import StdioTransport
 from tests.support.server import Json, PipeReader, run_to_end, running_server
 
@@ -178,11 +178,11 @@ def cold_answer(data: bytes, home: Path) -> tuple[bytes, ColdStart]:
 @asynccontextmanager
 async def real_server(pipes: Pipes, home: Path, cold_start: ColdStart) -> AsyncIterator[PipeReader]:
     """The real server on these pipes, with nothing answered yet; gives what it writes."""
-    settings, warnings = load_settings([], {"CODEX_HOME": str(home)})
+    configuration = load_configuration([], {"CODEX_HOME": str(home)})
     transport = StdioTransport(os.dup(pipes.stdin), os.dup(pipes.stdout), received=cold_start.received)
     reader = PipeReader(os.dup(pipes.from_stdout))
     async with reader, anyio.create_task_group() as tasks:
-        tasks.start_soon(serve, transport, settings, warnings)
+        tasks.start_soon(serve, transport, configuration)
         yield reader
         tasks.cancel_scope.cancel()
 

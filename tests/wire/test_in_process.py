@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from app_server.client import Client, Handlers, ServerError, ServerGone, in_process, spawn
-from app_server.config import load_settings
+from app_server.config import Configuration, load_configuration
 from app_server.fake_openai.server import FakeOpenAI
 from protocol.account import (
     ACCOUNT_READ,
@@ -49,8 +49,7 @@ def embed(home: Path) -> Connect:
 
     @asynccontextmanager
     async def connect(*overrides: str, handlers: Handlers | None = None) -> AsyncIterator[Client]:
-        settings, warnings = load_settings(overrides, environment(home))
-        async with in_process(settings, handlers=handlers, warnings=warnings) as client:
+        async with in_process(load_configuration(overrides, environment(home)), handlers=handlers) as client:
             yield client
 
     return connect
@@ -237,8 +236,8 @@ async def test_a_client_can_opt_out_of_notifications(embed: Connect) -> None:
 
 
 async def test_two_servers_in_one_process_do_not_know_of_each_other(tmp_path: Path) -> None:
-    settings = [load_settings([], {"CODEX_HOME": str(tmp_path / name)})[0] for name in ("one", "two")]
-    async with in_process(settings[0]) as one, in_process(settings[1]) as two:
+    first, second = (load_configuration([], {"CODEX_HOME": str(tmp_path / name)}) for name in ("one", "two"))
+    async with in_process(first) as one, in_process(second) as two:
         await one.initialize("one", "1")
         with pytest.raises(ServerError, match="Not initialized"):
             await two.request(LOGOUT, Empty())
@@ -250,8 +249,8 @@ async def test_two_servers_in_one_process_do_not_know_of_each_other(tmp_path: Pa
 async def test_a_server_in_process_that_fails_is_gone_with_a_log_line(
     home: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings, _ = load_settings([], {"CODEX_HOME": str(home)})
-    impossible = settings._replace(model_provider="not among the providers")
+    settings = load_configuration([], {"CODEX_HOME": str(home)}).settings
+    impossible = Configuration(settings._replace(model_provider="not among the providers"))
     async with in_process(impossible) as client:
         with pytest.raises(ServerGone):
             await client.initialize("x", "1")

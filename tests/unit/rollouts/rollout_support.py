@@ -8,8 +8,9 @@ from typing import Any
 
 from app_server.rollouts import records
 from app_server.rollouts.layout import path_of
+from app_server.rollouts.reading import read_thread
 from app_server.rollouts.records import Record
-from app_server.rollouts.stored import SessionMeta
+from app_server.rollouts.stored import SessionMeta, StoredThread
 from app_server.rollouts.writer import RolloutWriter
 from protocol.items import AgentMessageThreadItem, UserMessageThreadItem
 from protocol.turn import Turn
@@ -118,7 +119,33 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(text) for text in content.splitlines()]
 
 
+def paths_in(directory: Path) -> list[Path]:
+    """Everything in a directory, at any depth."""
+    return sorted(directory.rglob("*"))
+
+
 def settle(home: Path) -> None:
     """Make all directories look as if nothing had changed for a while."""
     for directory, _, _ in os.walk(home):
         os.utime(directory, ns=(10**18 + 1, 10**18 + 1))
+
+
+def read(path: Path, **files: Path) -> StoredThread:
+    """A thread from its file, and from those of its ancestors by their ids."""
+    return read_thread(path, archived=False, find=files.get)
+
+
+def said(thread: StoredThread) -> list[tuple[str, str, list[str]]]:
+    """Turns, how they ended, and what was said in them."""
+    return [(turn.id, turn.status, [_text_of(item.root) for item in turn.items]) for turn in thread.turns]
+
+
+def seen(thread: StoredThread) -> list[str]:
+    """The texts that the model sees."""
+    return [item["content"][0]["text"] for item in thread.history]
+
+
+def _text_of(item: Any) -> str:
+    if item.type == "agentMessage":
+        return str(item.text)
+    return str(item.content[0].root.text) if item.type == "userMessage" else str(item.type)

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from app_server.threads.ids import thread_id, uuid7
+from app_server.threads.ids import Uuid7Source, thread_id, uuid7
 from protocol.errors import InvalidRequest
 
 NIL = "00000000-0000-0000-0000-000000000000"
@@ -19,6 +19,13 @@ def test_an_id_is_a_uuid_of_version_7_and_the_variant_of_rfc_9562() -> None:
 
 def test_ids_ascend_also_within_one_millisecond() -> None:
     made = [uuid7() for _ in range(20_000)]
+    assert made == sorted(set(made))
+
+
+def test_ids_ascend_while_the_clock_stands_still_or_goes_back() -> None:
+    ticks = iter([2_000_000_000] * 10_000 + [1_000_000_000] * 10)
+    make = Uuid7Source(lambda: next(ticks))
+    made = [make() for _ in range(10_010)]
     assert made == sorted(set(made))
 
 

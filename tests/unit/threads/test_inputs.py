@@ -1,8 +1,9 @@
 """What the user puts into a turn, made into parts for the model."""
 
 import base64
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def inputs(*raw: dict[str, Any]) -> list[UserInput]:
 
 
 async def prepared(cwd: Path, *raw: dict[str, Any], max_image_bytes: int = 1_000_000) -> PreparedInput:
-    with anyio.fail_after(10):
+    with anyio.fail_after(5):
         return await prepare(inputs(*raw), cwd=str(cwd), max_image_bytes=max_image_bytes)
 
 
@@ -189,9 +190,17 @@ async def test_a_file_without_permission_does_not_stop_the_turn(tmp_path: Path) 
     assert "Permission denied (os error 13)" in said(await parts(tmp_path, {"type": "localImage", "path": "a.png"}))[0]
 
 
-async def test_a_fifo_is_never_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    [told] = said(await parts(tmp_path, {"type": "localImage", "path": "pipe"}))
+@pytest.fixture
+def fifo(tmp_path: Path) -> Iterator[Path]:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    yield path
+    with contextlib.suppress(OSError):  # lets go of a reader that does wait
+        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+
+
+async def test_a_fifo_is_never_waited_for(tmp_path: Path, fifo: Path) -> None:
+    [told] = said(await parts(tmp_path, {"type": "localImage", "path": fifo.name}))
     assert told == "Codex could not read the local image at `pipe`: it is not a regular file"
 
 
@@ -200,10 +209,9 @@ async def test_a_device_is_not_read(tmp_path: Path) -> None:
     assert told.endswith("it is not a regular file")
 
 
-async def test_no_file_stays_open(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
+async def test_no_file_stays_open(tmp_path: Path, fifo: Path) -> None:
     (tmp_path / "a.png").write_bytes(PNG)
-    raw = [{"type": "localImage", "path": path} for path in (".", "pipe", "a.png", "/dev/zero", "none")]
+    raw = [{"type": "localImage", "path": path} for path in (".", fifo.name, "a.png", "/dev/zero", "none")]
     await prepared(tmp_path, *raw)
     before = open_files()
     await prepared(tmp_path, *raw)
