@@ -4,11 +4,10 @@ Read this file to see what the program consists of.
 """
 
 import logging
-import os
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio.abc import TaskGroup
@@ -26,7 +25,6 @@ from app_server.auth.token_endpoint import REFRESH_TIMEOUT, TokenEndpoint
 from app_server.backend.authorized import AuthorizedHttp
 from app_server.backend.http import HttpClient
 from app_server.backend.paths import backend_paths
-from app_server.backend.responses import ResponsesApi
 from app_server.backend.routing import WorkspaceRouting
 from app_server.backend.usage import Usage
 from app_server.codex_home import as_text
@@ -34,29 +32,22 @@ from app_server.config import Configuration, ConfigWarning, Settings
 from app_server.connection import Connection
 from app_server.diagnosis.report import Diagnosis
 from app_server.handlers.account import AccountHandlers
-from app_server.handlers.config import ConfigHandlers
 from app_server.handlers.diagnosis import DiagnosisHandlers
-from app_server.handlers.features import FeatureHandlers
 from app_server.handlers.lifecycle import LifecycleHandlers
-from app_server.handlers.models import ModelHandlers
 from app_server.handlers.rate_limits import RateLimitHandlers
-from app_server.handlers.table import Handlers
-from app_server.handlers.thread import ThreadHandlers
-from app_server.handlers.thread_store import ThreadStoreHandlers
-from app_server.handlers.turn import TurnHandlers
+from app_server.handlers.table import account_table
 from app_server.login_flows import LoginFlows
-from app_server.models.catalogue import ModelCatalogue
-from app_server.models.endpoint import ModelsEndpoint
 from app_server.outgoing import Outgoing
-from app_server.rollouts.store import ThreadStore
-from app_server.router import Router
-from app_server.server_requests import ToolsOfParent, ask_parent_for_tokens
+from app_server.router import Router, Table
+from app_server.server_requests import ask_parent_for_tokens
 from app_server.session import Session
 from app_server.signals import end_on_sigterm
-from app_server.threads.service import ThreadService
 from app_server.transport.base import Transport
 from protocol.jsonrpc import Request
 from protocol.lifecycle import CONFIG_WARNING, ConfigWarningNotification, TextPosition, TextRange
+
+if TYPE_CHECKING:
+    from app_server.conversations import Conversations
 
 log = logging.getLogger(__name__)
 
@@ -141,49 +132,43 @@ async def _compose(
         requires_openai_auth=settings.requires_openai_auth,
     )
     usage = Usage(http, paths.usage, paths.reset_credits, settings.upstream_timeout)
-    models = ModelCatalogue(settings, ModelsEndpoint(client, http, settings, os.environ), auth.current)
-    threads = ThreadService(
-        configuration,
-        ThreadStore(settings.codex_home),
-        models,
-        ResponsesApi(client, http, auth, accounts.routing, settings, os.environ),
-        ToolsOfParent(outgoing),
-        outgoing,
-        session,
-        tasks,
-    )
+    conversations: Conversations | None = None
+
+    def begin_conversations() -> Table:
+        nonlocal conversations
+        from app_server.conversations import Conversations  # noqa: PLC0415 - many a client never begins one
+
+        conversations = Conversations(configuration, client, http, auth, accounts.routing, outgoing, session, tasks)
+        return conversations.table()
 
     def closing() -> None:
         accounts.close()
-        threads.close_in(settings.drain_timeout)
+        if conversations is not None:
+            conversations.close_in(settings.drain_timeout)
 
     async def finish() -> None:
-        await threads.finish()
+        if conversations is not None:
+            await conversations.finish()
         await accounts.finish()
 
     await auth.load()
-    handlers = Handlers(
-        LifecycleHandlers(
-            session,
-            outgoing,
-            as_text(str(settings.codex_home)),
-            early_warnings,
-            accounts.announce_stored_login,
-        ),
+    lifecycle = LifecycleHandlers(
+        session,
+        outgoing,
+        as_text(str(settings.codex_home)),
+        early_warnings,
+        accounts.announce_stored_login,
+    )
+    table = account_table(
+        lifecycle,
         AccountHandlers(accounts),
         RateLimitHandlers(auth, usage),
         DiagnosisHandlers(Diagnosis(settings, configuration.warnings, client, store, auth)),
-        ThreadHandlers(threads.loaded, threads.opening, threads.turns, outgoing),
-        ThreadStoreHandlers(threads.shelf, outgoing),
-        TurnHandlers(threads.turns),
-        ModelHandlers(settings, models),
-        ConfigHandlers(configuration),
-        FeatureHandlers(threads.shelf.exists, str(Path.cwd())),
     )
     return Connection(
         transport,
         outgoing,
-        Router(handlers.table()),
+        Router(table, begin_conversations),
         session,
         max_concurrent=settings.max_concurrent_requests,
         max_backlog_bytes=settings.max_queued_bytes,

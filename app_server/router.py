@@ -5,12 +5,11 @@ raises becomes an error of the wire in :func:`as_wire_error`, and nowhere else.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from protocol.base import WireValue
-from protocol.catalogue import CLIENT_REQUESTS
 from protocol.errors import ExperimentalApiRequired, InternalError, InvalidRequest, WireError
 from protocol.jsonrpc import Request
 from protocol.method import ClientRequest
@@ -70,35 +69,67 @@ class Call:
         return self.request.id
 
 
-class Router:
-    """The table of handlers; complete or not built at all.
+Table = Mapping[ClientRequest[Any, Any], Handler[Any, Any]]
+"""Handlers by what they carry out."""
 
-    :param handlers: a handler for every declaration of :mod:`protocol.catalogue`.
-    :raises ValueError: a declaration has no handler, or a handler no declaration.
+
+class Router:
+    """The table of handlers.
+
+    :param handlers: those that every client needs.
+    :param rest: makes the others. Called once, when a method is asked for that is not among the first: what they
+        consist of takes long to load, and many a client never asks.
+    :raises ValueError: there is no ``rest``, and the table is not complete.
     """
 
-    def __init__(self, handlers: dict[str, Handler[Any, Any]]) -> None:
-        self._declarations = {declaration.method: declaration for declaration in CLIENT_REQUESTS}
-        if unmatched := self._declarations.keys() ^ handlers.keys():
-            raise ValueError(f"declarations and handlers do not match: {sorted(unmatched)}")
-        self._handlers = handlers
+    def __init__(self, handlers: Table, rest: Callable[[], Table] | None = None) -> None:
+        self._handlers: dict[str, tuple[ClientRequest[Any, Any], Handler[Any, Any]]] = {}
+        self._rest = rest
+        self._add(handlers)
+        if rest is None:
+            self._require_complete()
 
     def resolve(self, request: Request, size: int) -> Call:
         """Find the declaration and decode the params.
 
         :raises InvalidRequest: unknown method or bad params, with the reference's texts (wire.md section 2).
         """
-        declaration = self._declarations.get(request.method)
-        if declaration is None:
-            raise InvalidRequest(f"Invalid request: {unknown_variant(request.method, tuple(self._declarations))}")
+        if request.method not in self._handlers:
+            self.complete()
+        found = self._handlers.get(request.method)
+        if found is None:
+            from protocol.catalogue import CLIENT_REQUESTS  # noqa: PLC0415 - it loads every declaration there is
+
+            names = tuple(declaration.method for declaration in CLIENT_REQUESTS)
+            raise InvalidRequest(f"Invalid request: {unknown_variant(request.method, names)}")
+        declaration = found[0]
         return Call(request, declaration, declaration.decode(request.params), size)
+
+    def complete(self) -> None:
+        """Have all handlers there, unless they are.
+
+        :raises ValueError: a declaration has no handler, or a handler no declaration.
+        """
+        if self._rest is not None:
+            rest, self._rest = self._rest, None
+            self._add(rest())
+            self._require_complete()
+
+    def _add(self, handlers: Table) -> None:
+        self._handlers |= {declaration.method: (declaration, handler) for declaration, handler in handlers.items()}
+
+    def _require_complete(self) -> None:
+        from protocol.catalogue import CLIENT_REQUESTS  # noqa: PLC0415 - as above
+
+        if unmatched := {declaration.method for declaration in CLIENT_REQUESTS} ^ self._handlers.keys():
+            raise ValueError(f"declarations and handlers do not match: {sorted(unmatched)}")
 
     async def carry_out(self, call: Call) -> Reply[Any] | Deferred[Any]:
         """Call the handler.
 
         :raises Exception: whatever the handler raises; see :func:`as_wire_error`.
         """
-        return await self._handlers[call.declaration.method](call.params)
+        return await self._handlers[call.declaration.method][1](call.params)
 
 
 def require_experimental_api(call: Call, capability: bool) -> None:

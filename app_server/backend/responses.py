@@ -123,7 +123,7 @@ def _look_through(events: list[dict[str, Any]]) -> tuple[int | None, str | None]
 
 
 class ResponsesApi:
-    """Sends requests to the providers of the settings.
+    """Sends requests to model providers, which are those of each request's own settings: a thread can have some of its own.
 
     :param client: for providers that have nothing to do with this server's login.
     :param http: for those that require it.
@@ -139,7 +139,6 @@ class ResponsesApi:
         http: AuthorizedHttp,
         auth: AuthManager,
         routing: WorkspaceRouting,
-        settings: Settings,
         environ: Mapping[str, str],
         uniform: Uniform = random.uniform,
     ) -> None:
@@ -147,28 +146,34 @@ class ResponsesApi:
         self._http = http
         self._auth = auth
         self._routing = routing
-        self._settings = settings
         self._environ = environ
         self._uniform = uniform
 
     @asynccontextmanager
     async def open(
-        self, provider_id: str, body: Mapping[str, Any], headers: Mapping[str, str], pin: AccountPin | None = None
+        self,
+        settings: Settings,
+        provider_id: str,
+        body: Mapping[str, Any],
+        headers: Mapping[str, str],
+        pin: AccountPin | None = None,
     ) -> AsyncIterator[ResponseStream]:
         """Ask for a response and wait for its stream to begin.
 
+        :param settings: those of the thread.
+        :param provider_id: one of their providers.
         :param body: the request, which is JSON.
         :param headers: besides those that the provider, the login and the client bring.
         :param pin: of the turn; None lets each request go to whoever is logged in.
         :raises UpstreamFailure: there is no stream.
         """
-        target = endpoint(self._settings, provider_id, headers, self._environ)
+        target = endpoint(settings, provider_id, headers, self._environ)
         content = dumps(body)
         resends = Resends(target.provider, self._uniform)
         async with AsyncExitStack() as opened:
             while True:
                 try:
-                    answer = await self._send(opened, target, content, pin)
+                    answer = await self._send(opened, settings, target, content, pin)
                 except UpstreamFailure as failure:
                     seconds = resends.after(failure)
                     if seconds is None:
@@ -182,11 +187,11 @@ class ResponsesApi:
                 yield stream
 
     async def _send(
-        self, opened: AsyncExitStack, target: Endpoint, content: bytes, pin: AccountPin | None
+        self, opened: AsyncExitStack, settings: Settings, target: Endpoint, content: bytes, pin: AccountPin | None
     ) -> HttpStream:
         try:
             credential = await self._credential(pin) if target.wants_login else None
-            answer = await opened.enter_async_context(await self._request(target, credential, content))
+            answer = await opened.enter_async_context(await self._request(settings, target, credential, content))
         except UpstreamUnreachable as error:
             raise failures.unreachable(error) from None
         except RoutingError as error:
@@ -204,16 +209,16 @@ class ResponsesApi:
         return credential
 
     async def _request(
-        self, target: Endpoint, credential: Credential | None, content: bytes
+        self, settings: Settings, target: Endpoint, credential: Credential | None, content: bytes
     ) -> AbstractAsyncContextManager[HttpStream]:
         provider, headers = target.provider, target.headers
         idle_timeout = provider.stream_idle_timeout_ms / 1000
-        base = base_url(self._settings, provider, credential)
+        base = base_url(settings, provider, credential)
         if credential is None:
             return self._client.stream(
                 url_of(base, provider), headers=headers, content=content, idle_timeout=idle_timeout
             )
-        if not isinstance(credential, ApiKey) and is_chatgpt(self._settings, base):
+        if not isinstance(credential, ApiKey) and is_chatgpt(settings, base):
             routing = await self._routing.find(credential)
             require_same_account(credential, routing.credential)
             credential = routing.credential

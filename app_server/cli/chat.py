@@ -48,7 +48,10 @@ _MAX_WAITING: Final = 64
 """Lines that are typed ahead; more are left in the terminal."""
 
 _SECONDS_PER_ANSWER: Final = 1.5
-"""About how long an answer takes, so that there is time to watch it and to break in."""
+"""About how long a long answer takes, so that there is time to watch it and to break in."""
+
+_SECONDS_PER_PIECE: Final = 0.1
+"""At most."""
 
 _MAX_PIECES: Final = 30
 
@@ -150,10 +153,11 @@ class _Chat:
             await self._turn.completed()
         finally:
             self._turn, self._interrupting = None, False
+        self._console.say()
 
     def _script_answer(self, text: str) -> None:
         pieces = min(_MAX_PIECES, max(1, len(text.split())))
-        self._fake.script(deltas=pieces, delay=_SECONDS_PER_ANSWER / (pieces + 6))
+        self._fake.script(deltas=pieces, delay=min(_SECONDS_PER_PIECE, _SECONDS_PER_ANSWER / pieces))
 
     async def _read(self, into: MemoryObjectSendStream[str]) -> None:
         """Take in what is typed, also while an answer is under way."""

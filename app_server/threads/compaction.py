@@ -31,10 +31,10 @@ async def summarize(
     note_limits: Callable[[Mapping[str, str]], Any],
     note_usage: Callable[[dict[str, Any]], None],
     room: Callable[[], Awaitable[None]] = _no_wait,
-) -> str | None:
-    """Ask the model for a summary of the history.
+) -> str:
+    """Ask the model for a summary of the history. One that is empty would forget everything: then it is what the model
+    said last, as in the reference.
 
-    :returns: None if the request was cut off.
     :raises UpstreamFailure: there is no summary to be had.
     """
     items = list(history)
@@ -57,7 +57,7 @@ async def _ask(
     note_limits: Callable[[Mapping[str, str]], Any],
     note_usage: Callable[[dict[str, Any]], None],
     room: Callable[[], Awaitable[None]],
-) -> str | None:
+) -> str:
     texts: list[str] = []
     response: dict[str, Any] = {}
     asked = [*items, message("user", settings.config.compact_prompt or COMPACT_PROMPT)]
@@ -75,10 +75,12 @@ async def _ask(
             elif event.get("type") == "response.completed" and isinstance(event.get("response"), dict):
                 response.update(event["response"])
 
-    if not await sampling.run(lambda: request_body(settings, asked, (), thread_id), opened, receive, room):
-        return None
+    async def body() -> Mapping[str, Any]:
+        return request_body(settings, asked, (), thread_id)
+
+    await sampling.run(body, opened, receive, room)
     note_usage(response)
-    return texts[-1] if texts else ""
+    return next((text for text in reversed(texts) if text.strip()), None) or _said_last(items)
 
 
 def compacted(history: History, context: list[Item], summary: str) -> tuple[str, list[Item]]:
@@ -96,6 +98,12 @@ def compacted(history: History, context: list[Item], summary: str) -> tuple[str,
             break
         kept.insert(0, said)
     return text, [*context, *kept, message("user", text)]
+
+
+def _said_last(items: list[Item]) -> str:
+    """The last words of the model in a history."""
+    said = [text_of(item.get("content")) for item in items if item.get("role") == "assistant"]
+    return said[-1] if said else ""
 
 
 def _later_half(items: list[Item]) -> list[Item]:

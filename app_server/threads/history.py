@@ -19,6 +19,9 @@ ABORTED: Final = (
     "</turn_aborted>"
 )
 
+CANCELLED: Final = "dynamic tool call was cancelled before receiving a response"
+"""The output of a call that nobody has answered."""
+
 FILTERED: Final = (
     "<content_filter>\nYour last answer was held back by a content filter. Saying it again will not help: answer in "
     "another way, or say what you cannot do.\n</content_filter>"
@@ -63,10 +66,12 @@ def to_send_again(item: Item) -> Item:
 
 
 class History:
-    """Grows at its end, or becomes a summary."""
+    """Grows at its end, or becomes a summary. Its items are as they are sent."""
 
     def __init__(self, items: Iterable[Item] = ()) -> None:
-        self._items = list(items)
+        self._items: list[Item] = []
+        self._context: list[list[str]] = []
+        self.replace(items)
 
     def __len__(self) -> int:
         return len(self._items)
@@ -76,17 +81,22 @@ class History:
 
     def append(self, item: Item) -> None:
         """Add an item."""
-        self._items.append(item)
+        self._items.append(to_send_again(item))
+        if is_context(item):
+            self._context.append(_texts(item))
 
     def replace(self, items: Iterable[Item]) -> None:
         """Begin anew with these."""
-        self._items = list(items)
+        items = list(items)
+        self._items.clear()
+        self._context.clear()
+        for item in items:
+            self.append(item)
 
     def has_context(self, context: Iterable[Item]) -> bool:
         """Whether the model was told exactly this about its surroundings, last time it was told anything."""
-        told = [item for item in self._items if is_context(item)]
-        wanted = list(context)
-        return [_texts(item) for item in told[-len(wanted) :]] == [_texts(item) for item in wanted]
+        wanted = [_texts(item) for item in context]
+        return self._context[-len(wanted) :] == wanted
 
     def unanswered_calls(self) -> list[Item]:
         """Calls of tools that have no output; a request with such a call is refused by the model's side."""

@@ -118,6 +118,7 @@ class ThreadOpening:
             tools = DynamicTools.from_stored(list(stored.meta.dynamic_tools))
             thread = self._load(stored.meta, settings, tools, Kept(writer, lock, str(stored.path)))
             _fill(thread, stored)
+            thread.answer_open_calls()
             before = stored.context.get("model")
             if before and before != settings.model:
                 warning = (
@@ -158,6 +159,7 @@ class ThreadOpening:
         thread = self._load(meta, settings, tools, self._kept(meta, ephemeral=params.ephemeral))
         _fill(thread, stored)
         thread.store(*lines)
+        thread.answer_open_calls()
         if thread.kept is not None and stored.name:
             await self._store.set_name(thread.id, stored.name)
         return Opened(thread, warnings)

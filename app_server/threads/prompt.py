@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from app_server.threads.history import ENVIRONMENT_TAG, Item, message, to_send_again
+from app_server.threads.history import ENVIRONMENT_TAG, Item, message
 from app_server.threads.settings import ThreadSettings
 
 DEFAULT_INSTRUCTIONS: Final = (
@@ -19,9 +19,9 @@ PLAN_MODE: Final = (
 )
 
 COMPACT_PROMPT: Final = (
-    "Write a summary of this conversation for another model that goes on with it and will see nothing else. Keep what "
-    "was asked for, what has been done and decided and why, what is still to do, and every name, number, text or "
-    "reference that will be needed. Write nothing but the summary."
+    "Write a hand-off summary of this conversation for another model that goes on with it and will see nothing else. "
+    "Keep what was asked for, what has been done and decided and why, what is still to do, and every name, number, "
+    "text or reference that will be needed. Write nothing but the summary."
 )
 
 
@@ -54,7 +54,7 @@ def request_body(
     body: dict[str, Any] = {
         "model": settings.model,
         "instructions": settings.base_instructions or DEFAULT_INSTRUCTIONS,
-        "input": [to_send_again(item) for item in history],
+        "input": list(history),
         "store": False,
         "stream": True,
         "include": ["reasoning.encrypted_content"],

@@ -3,19 +3,19 @@
 How a thread comes to be loaded is in ``opening``.
 """
 
-import logging
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterator
 from typing import Final
 
 import anyio
 from anyio.abc import TaskGroup
 
+from app_server.rollouts.store import ThreadStore
+from app_server.threads import described
 from app_server.threads.ids import thread_id as checked_id
 from app_server.threads.thread import LiveThread
 from protocol.errors import InvalidRequest
 from protocol.thread import NotLoadedThreadStatus, ThreadStatus, ThreadUnsubscribeStatus
-
-log = logging.getLogger(__name__)
 
 MARGIN: Final = 0.5
 """Seconds before the end of the drain at which turns that still run are ended, so that the client hears of it."""
@@ -32,18 +32,20 @@ class LoadedThreads:
     """The threads of this connection.
 
     :param tasks: owns what goes on in the background.
+    :param store: where they are kept; it is told of changes, and closed in the end.
     :param unload_delay: seconds after which a thread that nobody has subscribed to is let go of.
-    :param changed: told of a thread whose stored form has changed.
     """
 
-    def __init__(self, tasks: TaskGroup, unload_delay: float, changed: Callable[[LiveThread], None]) -> None:
+    def __init__(self, tasks: TaskGroup, store: ThreadStore, unload_delay: float) -> None:
         self._tasks = tasks
+        self._store = store
         self._unload_delay = unload_delay
-        self._changed = changed
+        self._deadline = math.inf
         self._threads: dict[str, LiveThread] = {}
         self._leaving: dict[str, anyio.CancelScope] = {}
         self.opening = anyio.Lock()
         """Held while a thread is being loaded, moved or deleted, so that it happens once."""
+        tasks.start_soon(self._let_go_at_the_end)
 
     def __iter__(self) -> Iterator[LiveThread]:
         return iter(list(self._threads.values()))
@@ -87,7 +89,8 @@ class LoadedThreads:
 
     def settled_down(self, thread: LiveThread) -> None:
         """No turn runs in it any more."""
-        self._changed(thread)
+        if thread.kept is not None and thread.kept.writer.materialized:
+            self._store.note(described.summary(thread))
         idle = thread.turn is None and not thread.say.subscribed
         if idle and thread.id in self._threads and thread.id not in self._leaving:
             self._leaving[thread.id] = anyio.CancelScope()
@@ -102,12 +105,13 @@ class LoadedThreads:
         thread.close()
         thread.say.status(ThreadStatus(NotLoadedThreadStatus()))
 
-    async def finish(self, seconds: float) -> None:
-        """The client has closed its side: wait for the turns that run, and end those that take too long.
+    def close_in(self, seconds: float) -> None:
+        """The client has closed its side: turns that run have so many seconds."""
+        self._deadline = anyio.current_time() + seconds - MARGIN
 
-        :param seconds: how long there is.
-        """
-        with anyio.move_on_after(max(0.0, seconds - MARGIN)):
+    async def finish(self) -> None:
+        """Wait for the turns that run, and end those that take too long."""
+        with anyio.CancelScope(deadline=self._deadline):
             for thread in self:
                 if thread.turn is not None:
                     await thread.turn.ended.wait()
@@ -129,3 +133,12 @@ class LoadedThreads:
             if not scope.cancelled_caught and thread.turn is None and not thread.say.subscribed:
                 self.unload(thread)
                 thread.say.closed()
+
+    async def _let_go_at_the_end(self) -> None:
+        """However the server ends, other processes can have the threads."""
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self.close()
+            with anyio.CancelScope(shield=True), anyio.move_on_after(1):
+                await self._store.aclose()

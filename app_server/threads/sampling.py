@@ -11,28 +11,29 @@ import anyio
 from app_server.backend.response_failures import UpstreamFailure
 from app_server.backend.responses import AccountPin, ResponsesApi, ResponseStream
 from app_server.backend.retries import Attempts, Pause
-from app_server.config import ModelProvider
+from app_server.config import Settings
 
 
 class Sampling:
     """Requests of one turn, one after another.
 
     :param api: makes an attempt.
-    :param provider_id: where to.
+    :param settings: those of the thread, which may have providers of its own.
+    :param provider_id: where to; one of them.
     :param broken: told when an attempt has failed and what comes now; what was half done is to be forgotten.
     """
 
     def __init__(
         self,
         api: ResponsesApi,
+        settings: Settings,
         provider_id: str,
-        provider: ModelProvider,
         headers: Mapping[str, str],
         broken: Callable[[UpstreamFailure, Pause], None],
     ) -> None:
         self._api = api
         self._provider_id = provider_id
-        self._provider = provider
+        self._settings = settings
         self._headers = headers
         self._broken = broken
         self._pin = AccountPin()
@@ -40,35 +41,35 @@ class Sampling:
         self._cut = False
 
     def cut(self) -> None:
-        """End the request under way, and the wait for the next attempt; one that is not under way does not begin."""
-        self._cut = True
+        """End the request under way, or the wait for its next attempt; without one there is nothing to end."""
         if self._scope is not None:
+            self._cut = True
             self._scope.cancel()
 
     async def run(
         self,
-        body: Callable[[], Mapping[str, Any]],
+        body: Callable[[], Awaitable[Mapping[str, Any]]],
         opened: Callable[[ResponseStream], None],
         receive: Callable[[list[dict[str, Any]]], None],
         room: Callable[[], Awaitable[None]],
     ) -> bool:
         """Ask until there is a whole response, or until :meth:`cut`.
 
-        :param body: the body of the next attempt: the history may have grown since the last.
+        :param body: the body of the next attempt: the history may have grown since the last, and may have to settle.
         :param opened: told of the stream before its first event.
         :param receive: takes events.
         :param room: awaited after each batch, so that whoever is told cannot be overrun.
         :returns: whether the response is whole.
         :raises UpstreamFailure: no further attempt helps.
         """
-        attempts = Attempts(self._provider)
+        attempts = Attempts(self._settings.model_providers[self._provider_id])
         while True:
             with anyio.CancelScope() as scope:
                 self._scope = scope
-                if self._cut:
-                    scope.cancel()
                 try:
-                    async with self._api.open(self._provider_id, body(), self._headers, self._pin) as stream:
+                    async with self._api.open(
+                        self._settings, self._provider_id, await body(), self._headers, self._pin
+                    ) as stream:
                         opened(stream)
                         async for events in stream.batches():
                             receive(events)

@@ -16,7 +16,7 @@ from app_server.threads import usage
 from app_server.threads.announcements import ThreadAnnouncements, now_ms
 from app_server.threads.compaction import compacted
 from app_server.threads.dynamic_tools import DynamicTools
-from app_server.threads.history import History, Item
+from app_server.threads.history import CANCELLED, History, Item, call_output
 from app_server.threads.ids import uuid7
 from app_server.threads.prompt import context_items
 from app_server.threads.settings import ContextLimits, ThreadSettings
@@ -143,6 +143,10 @@ class LiveThread:
         self.must_compact = False
         self.usage = usage.estimated(self.usage, self.history.estimated_tokens())
         self.store(records.compacted(text, items), records.token_count(self.usage))
+
+    def answer_open_calls(self) -> None:
+        """Calls of tools that a dying process left behind have no output, and a request with such a call is refused."""
+        self.inject([call_output(call, CANCELLED) for call in self.history.unanswered_calls()])
 
     def inject(self, items: list[Item]) -> None:
         """Put items at the end of the history."""

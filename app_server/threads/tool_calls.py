@@ -11,7 +11,7 @@ from anyio.abc import TaskGroup
 
 from app_server.threads.announcements import now_ms
 from app_server.threads.dynamic_tools import DynamicTools, output_for_model, parse_arguments
-from app_server.threads.history import Item, call_output, to_send_again
+from app_server.threads.history import CANCELLED, Item, call_output, to_send_again
 from app_server.threads.turn_record import TurnRecord
 from app_server.threads.user_questions import (
     REQUEST_USER_INPUT_NAME,
@@ -33,8 +33,6 @@ from protocol.tools import (
 
 AT_ONCE: Final = 64
 """Calls of one turn that the parent is asked about at the same time; more wait."""
-
-CANCELLED: Final = "dynamic tool call was cancelled before receiving a response"
 
 
 class ToolFailed(Exception):

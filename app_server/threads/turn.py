@@ -88,14 +88,16 @@ class RunningTurn:
         self._record = TurnRecord(thread.id, self.id, thread.say, thread.history, thread.store)
         self._sampling = Sampling(
             api,
+            self._settings.config,
             self._settings.provider,
-            self._settings.config.model_providers[self._settings.provider],
             {"session-id": thread.meta.session_id, "thread-id": thread.id, "x-client-request-id": thread.id},
             self._broken,
         )
         self._scope = anyio.CancelScope()
         self._stream: ItemStream | None = None
         self._calls: ToolCalls | None = None
+        self._compaction: ContextCompactionThreadItem | None = None
+        """Announced as begun, and not yet as completed."""
         self._concluded: Turn | None = None
         self._begun = 0.0
         self._started_at: int | None = None
@@ -121,14 +123,16 @@ class RunningTurn:
     # What can be done to it
 
     def steer(self, more: Input) -> None:
-        """Give it more input. The model's answer under way is cut off, and what it has said so far is kept.
+        """Give it more input. The model's answer under way is cut off, and what it has said so far is kept; a summary
+        under way is waited for, because what follows needs it.
 
         :raises TooMuchInput: it has not taken in what it was given before.
         """
         if len(self._inputs) >= MAX_WAITING_INPUTS:
             raise TooMuchInput
         self._inputs.append(more)
-        self._sampling.cut()
+        if self._compaction is None:
+            self._sampling.cut()
 
     def interrupt(self) -> None:
         """End it now; the partial answer is kept."""
@@ -203,6 +207,7 @@ class RunningTurn:
                 return
             if self._is_full():
                 await self._compact()
+                self._take_inputs()
         raise UpstreamFailure(f"the model asked for more than {MAX_REQUESTS} rounds", CodexErrorInfo("other"))
 
     async def _ask_model(self, calls: ToolCalls) -> bool:
@@ -212,11 +217,16 @@ class RunningTurn:
             self._stream = ItemStream(self._record, calls.begin, plan_mode=self._settings.plan_mode)
             self._note_limits(stream.headers)
 
+        async def body() -> Mapping[str, Any]:
+            # A stream that broke may have left calls: sent without their outputs, they would be refused.
+            await calls.settle()
+            return self._body()
+
         def receive(events: list[dict[str, Any]]) -> None:
             if self._stream is not None and self._concluded is None:
                 self._stream.take(events)
 
-        whole = await self._sampling.run(self._body, opened, receive, self._thread.say.room)
+        whole = await self._sampling.run(body, opened, receive, self._thread.say.room)
         stream, self._stream = self._stream, None
         if stream is None:
             return False
@@ -265,17 +275,18 @@ class RunningTurn:
         return self._thread.must_compact or self._thread.usage.last.total_tokens >= self._limits.compact_at
 
     async def _compact(self) -> None:
-        item = self._record.start(ContextCompactionThreadItem(id=uuid7()))
+        self._compaction = self._record.start(ContextCompactionThreadItem(id=uuid7()))
         summary = await compaction.summarize(
             self._sampling, self._settings, self._thread.history, self._thread.id, self._note_limits, self._note_usage
         )
-        if summary is None:  # cut off by more input: another time
-            self._thread.must_compact = True
-            self._record.complete(item)
-            return
         self._thread.replace_history(summary, self._settings)
         self._thread.say.token_usage(self.id, self._thread.usage)
-        self._record.complete(item)
+        self._end_compaction()
+
+    def _end_compaction(self) -> None:
+        item, self._compaction = self._compaction, None
+        if item is not None:
+            self._record.complete(item)
 
     def _note_usage(self, response: dict[str, Any]) -> None:
         self._thread.usage = usage.add(self._thread.usage, usage.used_by(response), self._limits.shown_window)
@@ -293,6 +304,8 @@ class RunningTurn:
             self._stream.cut()
         if self._calls is not None:
             self._calls.abort()
+        # It has no status: a history that was not replaced is told by the turn, which has failed or was interrupted.
+        self._end_compaction()
 
     def _fail(self, error: TurnError, failure: UpstreamFailure | None = None) -> None:
         if self._concluded is not None:

@@ -63,13 +63,14 @@ class Turns:
         )
         # The thread may have been let go of while files were read.
         thread = self._threads.require(params.thread_id)
-        thread.settings = thread.settings.for_turn(params)
         running = thread.turn
-        if running is not None and running.steerable:
-            self._steer(running, given)
-            return Begun(running.bare())
-        if running is not None:
+        if running is not None and not running.steerable:
             raise InvalidRequest("the running turn compacts the history and takes no input")
+        if running is not None:
+            self._steer(running, given)
+        thread.settings = thread.settings.for_turn(params)
+        if running is not None:
+            return Begun(running.bare())
         return self._begin(thread, given, params.output_schema)
 
     async def steer(self, params: TurnSteerParams) -> str:

@@ -75,11 +75,12 @@ async def embedded_connection(
     there, here = MemoryTransport.pair(max_line_bytes)
     session, outgoing = Session(), Outgoing(there)
     lifecycle = LifecycleHandlers(session, outgoing, "/home", [], lambda: None)
-    table: dict[str, Handler[Any, Any]] = {declaration.method: _not_expected for declaration in CLIENT_REQUESTS}
+    given = {"initialize": lifecycle.initialize, **(handlers or {})}
+    table = {declaration: given.get(declaration.method, _not_expected) for declaration in CLIENT_REQUESTS}
     connection = Connection(
         there,
         outgoing,
-        Router({**table, "initialize": lifecycle.initialize, **(handlers or {})}),
+        Router(table),
         session,
         max_concurrent=max_concurrent,
         max_backlog_bytes=max_backlog_bytes,

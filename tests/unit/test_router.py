@@ -17,7 +17,7 @@ from protocol.errors import (
     WireError,
 )
 from protocol.jsonrpc import Request
-from protocol.method import Empty
+from protocol.method import ClientRequest, Empty
 
 SECRET = "sk-this-must-not-be-seen"
 
@@ -26,9 +26,9 @@ async def unused(_params: Any) -> Reply[Any]:
     raise NotImplementedError
 
 
-def table(**replaced: Handler[Any, Any]) -> dict[str, Handler[Any, Any]]:
+def table(**replaced: Handler[Any, Any]) -> dict[ClientRequest[Any, Any], Handler[Any, Any]]:
     """A complete table, with some handlers replaced by method name."""
-    return {declaration.method: unused for declaration in CLIENT_REQUESTS} | replaced
+    return {declaration: replaced.get(declaration.method, unused) for declaration in CLIENT_REQUESTS}
 
 
 # The table
@@ -38,18 +38,41 @@ def test_a_complete_table_is_accepted() -> None:
     Router(table())
 
 
-@pytest.mark.parametrize("method", [declaration.method for declaration in CLIENT_REQUESTS])
-def test_a_declaration_without_a_handler_is_refused_by_name(method: str) -> None:
+@pytest.mark.parametrize("declaration", CLIENT_REQUESTS, ids=lambda declaration: declaration.method)
+def test_a_declaration_without_a_handler_is_refused_by_name(declaration: ClientRequest[Any, Any]) -> None:
     handlers = table()
-    del handlers[method]
+    del handlers[declaration]
 
-    with pytest.raises(ValueError, match=method):
+    with pytest.raises(ValueError, match=declaration.method):
         Router(handlers)
 
 
-def test_a_handler_without_a_declaration_is_refused_by_name() -> None:
+def test_a_handler_of_what_is_not_in_the_catalogue_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="account/typo"):
-        Router(table(**{"account/typo": unused}))
+        Router({**table(), ClientRequest("account/typo", Empty, Empty): unused})
+
+
+def test_the_rest_of_the_table_is_made_once_when_it_is_first_asked_for() -> None:
+    made = []
+
+    def rest() -> dict[ClientRequest[Any, Any], Handler[Any, Any]]:
+        made.append("rest")
+        return {declaration: handler for declaration, handler in table().items() if declaration is not ACCOUNT_READ}
+
+    router = Router({ACCOUNT_READ: unused}, rest)
+    router.resolve(Request(1, "account/read", {}), 1)
+    assert made == []
+
+    router.resolve(Request(2, "account/logout"), 1)
+    router.resolve(Request(3, "account/logout"), 1)
+    assert made == ["rest"]
+
+
+def test_a_rest_that_leaves_something_out_is_refused_when_it_is_made() -> None:
+    router = Router({ACCOUNT_READ: unused}, dict)
+
+    with pytest.raises(ValueError, match="account/logout"):
+        router.complete()
 
 
 def test_no_table_at_all_is_refused() -> None:

@@ -1,42 +1,107 @@
-"""The programs of the README do what it says, copied out of it."""
+"""The programs of the README do what it says, copied out of it; and its tables name what there is."""
 
 import os
 import re
-import subprocess
 import sys
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
+import anyio
 import pytest
 
-README = Path(__file__).parents[2] / "README.md"
+from app_server.config import load_configuration
+from app_server.config.environment import OWN_NAMES
+from app_server.config.known import CHECKS
+from app_server.fake_openai.server import FakeOpenAI
+from protocol.catalogue import CLIENT_REQUESTS, SERVER_NOTIFICATIONS, SERVER_REQUESTS
+from protocol.model import MODEL_REROUTED
+from protocol.thread import CONTEXT_COMPACTED
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
 DEADLINE = 60
 
-
-def program(language: str) -> str:
-    blocks: list[str] = re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 1
-    return blocks[0]
+NEVER_SAID = {MODEL_REROUTED.method, CONTEXT_COMPACTED.method}
+"""Declared for clients that know them."""
 
 
-def run(command: list[str], home: Path) -> str:
+def programs(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def program(language: str, about: str) -> str:
+    """The one that has this text in it."""
+    [found] = [text for text in programs(language) if about in text]
+    return found
+
+
+async def run(command: list[str], home: Path) -> str:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "CODEX_HOME": str(home), "PATH": path}
-    ended = subprocess.run(
-        command, env=environment, cwd=home, capture_output=True, text=True, timeout=DEADLINE, check=False
-    )
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
+    environment = {**os.environ, "CODEX_HOME": str(home), "PATH": path, "NO_PROXY": "127.0.0.1"}
+    with anyio.fail_after(DEADLINE):
+        ended = await anyio.run_process(command, env=environment, cwd=home, check=False)
+    assert ended.returncode == 0, ended.stderr.decode()
+    return ended.stdout.decode()
 
 
-def test_the_python_program_logs_in_and_shows_the_account(tmp_path: Path) -> None:
-    (tmp_path / "parent.py").write_text(program("python"))
-    printed = run([sys.executable, "-m", "parent"], tmp_path)
-    assert printed.startswith('{"account":{"type":"apiKey"}')
+@pytest.fixture
+def upstream(fake: FakeOpenAI, tmp_path: Path) -> FakeOpenAI:
+    """The upstream of whatever is run in ``tmp_path``."""
+    fake.configure(accept_any_token=True)
+    (tmp_path / "config.toml").write_text("\n".join(fake.config_overrides()))
+    return fake
+
+
+def write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+async def run_python(about: str, home: Path) -> str:
+    write(home / "parent.py", program("python", about))
+    return await run([sys.executable, "-m", "parent"], home)
+
+
+async def test_the_python_program_logs_in_and_shows_the_answer_as_it_comes(
+    upstream: FakeOpenAI, tmp_path: Path
+) -> None:
+    assert await run_python("LOGIN_START", tmp_path) == "Hello, model [completed]\n"
+    assert [request.bearer for request in upstream.requests.of("responses")] == ["sk-demo"]
+
+
+async def test_the_python_program_with_a_tool_answers_its_calls(upstream: FakeOpenAI, tmp_path: Path) -> None:
+    await run_python("LOGIN_START", tmp_path)
+    upstream.script(tool_calls=[{"name": "weather", "arguments": {"city": "Lisbon"}}])
+    assert await run_python("TOOL_CALL", tmp_path) == "The tool said: It rains in Lisbon.\n"
 
 
 @pytest.mark.tsc
-def test_the_node_program_shows_the_handshake_and_the_account(tmp_path: Path) -> None:
-    (tmp_path / "parent.mjs").write_text(program("js"))
-    printed = run(["node", "parent.mjs"], tmp_path)
-    assert "userAgent: 'my-editor/" in printed
-    assert "requiresOpenaiAuth: true" in printed
+async def test_the_node_program_logs_in_and_shows_the_answer_as_it_comes(upstream: FakeOpenAI, tmp_path: Path) -> None:
+    write(tmp_path / "parent.mjs", program("js", "turn/start"))
+    assert await run(["node", "parent.mjs"], tmp_path) == "Hello, model [completed]\n"
+
+
+def test_every_program_is_run() -> None:
+    assert [len(programs(language)) for language in ("python", "js", "toml")] == [2, 1, 1]
+    assert len(re.findall(r"^```\w", README, re.MULTILINE)) == 4
+
+
+def test_the_configuration_of_providers_is_taken_as_it_is(tmp_path: Path) -> None:
+    text = program("toml", "model_providers")
+    write(tmp_path / "config.toml", text)
+    configuration = load_configuration([], {"CODEX_HOME": str(tmp_path)})
+    assert not configuration.warnings
+    providers: Mapping[str, Mapping[str, object]] = tomllib.loads(text)["model_providers"]
+    for name, told in providers.items():
+        assert configuration.settings.model_providers[name].base_url == told["base_url"]
+    assert configuration.settings.provider.name == "vLLM"
+
+
+def test_every_method_is_named() -> None:
+    declared = {each.method for each in CLIENT_REQUESTS}
+    declared |= {each.method for each in SERVER_REQUESTS}
+    declared |= {each.method for each in SERVER_NOTIFICATIONS}
+    assert [method for method in sorted(declared - NEVER_SAID) if f"`{method}`" not in README] == []
+
+
+def test_every_setting_is_named() -> None:
+    assert [name for name in (*CHECKS, *OWN_NAMES) if f"`{name}`" not in README] == []

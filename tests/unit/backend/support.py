@@ -205,7 +205,7 @@ class Bench:
         routing = WorkspaceRouting(http, paths.base_url, paths.accounts_check, tasks, DEADLINE)
         self.slept: list[float] = []
         self.api = ResponsesApi(
-            self.client, http, self.auth, routing, self.settings, environ, uniform=lambda low, high: 0.01
+            self.client, http, self.auth, routing, environ, uniform=lambda low, high: 0.01
         )
 
     async def _ask_parent(self, used: ExternalTokens, timeout: float) -> ExternalTokens:
@@ -226,14 +226,17 @@ class Bench:
         self, provider_id: str = "mine", pin: AccountPin | None = None, **body: Any
     ) -> list[list[dict[str, Any]]]:
         """All batches of one response."""
-        async with self.api.open(provider_id, {"model": "m", "input": "hi", "stream": True, **body}, {}, pin) as stream:
+        body = {"model": "m", "input": "hi", "stream": True, **body}
+        async with self.api.open(self.settings, provider_id, body, {}, pin) as stream:
             return [batch async for batch in stream.batches()]
 
     async def failure(self, provider_id: str = "mine", pin: AccountPin | None = None) -> "Failed":
         """How a response fails, and what came before."""
         came: list[dict[str, Any]] = []
         try:
-            async with self.api.open(provider_id, {"model": "m", "input": "hi", "stream": True}, {}, pin) as stream:
+            async with self.api.open(
+                self.settings, provider_id, {"model": "m", "input": "hi", "stream": True}, {}, pin
+            ) as stream:
                 async for batch in stream.batches():
                     came += batch
         except UpstreamFailure as failure:

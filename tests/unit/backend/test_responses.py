@@ -49,7 +49,7 @@ async def test_what_comes_together_is_one_batch_and_what_comes_later_another() -
     answer = (head() + chunk(first), WAIT, chunk(second) + chunk(b""))
     async with raw_upstream(answer) as upstream, bench(provider(upstream.base_url)) as b:
         batches = []
-        async with b.api.open("mine", {}, {}) as stream:
+        async with b.api.open(b.settings, "mine", {}, {}) as stream:
             async for batch in stream.batches():
                 batches.append(batch)
                 upstream.go_on.set()
@@ -105,7 +105,7 @@ async def test_whoever_is_cancelled_has_closed_the_connection_at_once() -> None:
         reading = anyio.Event()
 
         async def read() -> None:
-            async with b.api.open("mine", {}, {}) as stream:
+            async with b.api.open(b.settings, "mine", {}, {}) as stream:
                 async for _ in stream.batches():
                     reading.set()
 
@@ -119,7 +119,7 @@ async def test_whoever_is_cancelled_has_closed_the_connection_at_once() -> None:
 
 async def test_whoever_has_read_enough_closes_the_connection() -> None:
     async with raw_upstream((head() + chunk(sse(CREATED)), HANG)) as upstream, bench(provider(upstream.base_url)) as b:
-        async with b.api.open("mine", {}, {}) as stream:
+        async with b.api.open(b.settings, "mine", {}, {}) as stream:
             async for batch in stream.batches():
                 assert batch == [CREATED]
                 break
@@ -140,7 +140,7 @@ async def test_the_headers_of_the_answer_are_there_before_its_events() -> None:
     async with (
         raw_upstream(answer) as upstream,
         bench(provider(upstream.base_url)) as b,
-        b.api.open("mine", {}, {}) as stream,
+        b.api.open(b.settings, "mine", {}, {}) as stream,
     ):
         assert stream.headers["X-Codex-Primary-Used-Percent"] == "12.5"
 
@@ -185,7 +185,7 @@ async def test_a_stream_that_has_begun_is_not_sent_again() -> None:
 
 async def test_the_request_is_json_for_an_event_stream_in_the_name_of_the_client() -> None:
     async with raw_upstream(OK) as upstream, bench(provider(upstream.base_url)) as b:
-        async with b.api.open("mine", {"input": "é"}, {"Session-Id": "t1"}):
+        async with b.api.open(b.settings, "mine", {"input": "é"}, {"Session-Id": "t1"}):
             pass
         (asked,) = upstream.asked
     assert (asked.target, orjson.loads(asked.body)) == ("/v1/responses", {"input": "é"})

@@ -23,6 +23,8 @@ KEY = "sk-proj-canary-0123456789-abcdefghijkl-wxyz"
         ("logout", ["everybody"]),
         ("doctor", ["--json=yes"]),
         ("doctor", ["me"]),
+        ("demo", ["--chat", "hello"]),
+        ("demo", ["--chat=yes"]),
     ],
 )
 def test_what_makes_no_sense_has_status_2_and_repeats_no_secret(
@@ -43,6 +45,8 @@ def test_what_makes_no_sense_has_status_2_and_repeats_no_secret(
         ("login", ["--device-auth", "--with-api-key", "--no-open", "--paste", "--take-port", "status"]),
         ("logout", []),
         ("doctor", ["--json", "--offline"]),
+        ("demo", ["--chat"]),
+        ("fake-openai", ["--port", "--json", "/__fake__/help"]),
     ],
 )
 def test_help_names_every_option(name: str, options: list[str], capfd: pytest.CaptureFixture[str]) -> None:

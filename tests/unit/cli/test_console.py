@@ -97,6 +97,17 @@ def test_what_is_said_does_not_stand_in_a_line_that_was_begun() -> None:
     assert out.getvalue() == "checking… \nerror: no\nagain… yes\n"
 
 
+def test_a_line_that_was_begun_goes_on_until_something_else_is_said() -> None:
+    out = io.StringIO()
+    console = Console(0, out, out)
+    console.begin("one")
+    console.go_on("|two\x1b")
+    assert console.in_line
+    console.say("three")
+    assert not console.in_line
+    assert out.getvalue() == "one|two?\nthree\n"
+
+
 def test_a_line_that_is_updated_is_taken_back_before_anything_else_is_said() -> None:
     out = Screen()
     console = Console(0, out, out)

@@ -9,7 +9,8 @@ from typing import Any, Final
 from app_server.fake_openai.recorder import RecordedRequest
 from app_server.fake_openai.server import FakeOpenAI
 from tests.support.server import DEADLINE, Json, ServerProcess
-from tests.wire.turns.support import RESPONSES, Course
+from tests.support.upstream import without_times
+from tests.wire.turns.support import COMPLETED, LIMITS_UPDATED, RESPONSES, Course, thread_of
 
 TOOL_CALL: Final = "item/tool/call"
 ASK_USER: Final = "item/tool/requestUserInput"
@@ -46,7 +47,9 @@ def items_of(body: Json) -> list[Json]:
 def is_context(item: Json) -> bool:
     """Whether an item is the developer's, or about the environment."""
     return item.get("role") == "developer" or (
-        item.get("role") == "user" and texts_of(item)[:1] != [] and texts_of(item)[0].startswith("<environment_context>")
+        item.get("role") == "user"
+        and texts_of(item)[:1] != []
+        and texts_of(item)[0].startswith("<environment_context>")
     )
 
 
@@ -97,6 +100,18 @@ async def answer(server: ServerProcess, request: Json, answered: Json) -> None:
 async def refuse(server: ServerProcess, request: Json, message: str) -> None:
     """Answer a request of the server with an error."""
     await server.send({"id": request["id"], "error": {"code": -32000, "message": message}})
+
+
+async def only_course(server: ServerProcess, thread: str) -> Course:
+    """The course of a turn whose id no answer has told, from its beginning to its end."""
+    messages: list[Json] = []
+    while not messages or messages[-1]["method"] != COMPLETED:
+        messages.append(
+            await server.take(lambda said: thread_of(said) == thread or said.get("method") == LIMITS_UPDATED)
+        )
+    found = Course(messages[-1]["params"]["turn"]["id"], without_times(messages))
+    found.check()
+    return found
 
 
 def completed_items(course: Course, kind: str) -> list[Json]:

@@ -240,6 +240,7 @@ async def test_a_resumed_thread_still_has_its_tools_and_knows_how_a_call_ended(f
         resumed = await server.result("thread/resume", {"threadId": thread})
         stored = resumed["thread"]["turns"][0]["items"][-1]
         assert (stored["type"], stored["status"]) == ("dynamicToolCall", "failed")
+        await server.barrier()
         turn = await begin(server, thread, "Second")
         await answer(server, await called(server), result("2"))
         assert (await course(server, thread, turn)).spoken == ["The tool said: 2"]
@@ -310,9 +311,7 @@ async def test_a_failure_of_the_request_after_a_call_keeps_what_the_tool_said(
 
 
 async def test_a_model_that_goes_on_for_ever_is_stopped(fake: FakeOpenAI, server: ServerProcess) -> None:
-    fake.script(
-        times=None, events=[{"type": "response.completed", "response": {"id": "resp_1", "end_turn": False}}]
-    )
+    fake.script(times=None, events=[{"type": "response.completed", "response": {"id": "resp_1", "end_turn": False}}])
     done = await talk(server, await start_thread(server, "once", ephemeral=True))
 
     assert done.error["message"] == "the model asked for more than 1000 rounds"

@@ -225,7 +225,8 @@ async def test_a_call_is_made_before_the_response_has_ended(fake: FakeOpenAI, se
     await requests(fake, 1)
     fake.release()
 
-    await server.take(lambda message: message.get("method") == "turn/completed")
+    while (await server.message())["method"] != "turn/completed":
+        pass
     assert told(await last_body(fake, 2))[1:] == [("assistant", "Let me see."), ("call", "call_1"), ("call_1", "1")]
 
 
@@ -406,7 +407,10 @@ async def test_a_tool_that_nobody_has_is_not_asked_for(fake: FakeOpenAI, server:
 async def test_a_call_without_an_id_is_passed_over(fake: FakeOpenAI, server: ServerProcess) -> None:
     fake.script(
         events=[
-            {"type": "response.output_item.done", "item": {"type": "function_call", "name": "lookup", "arguments": "{}"}},
+            {
+                "type": "response.output_item.done",
+                "item": {"type": "function_call", "name": "lookup", "arguments": "{}"},
+            },
             {"type": "response.completed", "response": {"id": "resp_1"}},
         ]
     )

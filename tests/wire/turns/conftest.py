@@ -5,7 +5,8 @@ a test has ended must not be about its turns. A test that ends its server, or ne
 
 The providers ``once``, ``again`` and ``resend`` have a key of their own and differ in their retries (request/stream):
 0/0, 0/2 and 1/2. ``silent`` is patient for 0.2 s only, ``login`` and ``login_again`` want this server's login, and
-``backend`` is the ChatGPT backend's own path.
+``backend`` is the ChatGPT backend's own path: what an account names for its origin is asked instead, so tests that use
+it name one on this machine.
 """
 
 from collections.abc import AsyncIterator, Iterator

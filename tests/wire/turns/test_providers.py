@@ -5,8 +5,17 @@ from pathlib import Path
 import pytest
 
 from app_server.fake_openai.server import FakeOpenAI
+from app_server.fake_openai.tokens import Account
 from tests.support.server import ServerProcess
-from tests.support.upstream import Start, log_in_with_tokens, managed_login, store
+from tests.support.upstream import (
+    COMPLETED,
+    LOGIN,
+    Start,
+    log_in_with_tokens,
+    managed_login,
+    store,
+    tokens_login,
+)
 from tests.wire.turns.support import KEY, KEY_VARIABLE, asked, provider, start_thread, talk
 
 
@@ -154,21 +163,39 @@ async def test_tokens_go_with_the_id_of_their_account(fake: FakeOpenAI, server: 
 
 
 async def test_the_backend_of_the_workspace_is_asked_where_it_is(fake: FakeOpenAI, server: ServerProcess) -> None:
-    tokens = fake.mint()
-    await log_in_with_tokens(server, tokens)
+    """It has to be an https origin, which the fake is not: where the request goes is told by how it fails."""
+    origin = f"https://127.0.0.1:{fake.port}"
+    fake.add_account(Account(backend_origin=origin))
+    await log_in_with_tokens(server, fake.mint())
     thread = await start_thread(server, "backend")
 
-    assert (await talk(server, thread)).status == "completed"
+    failed = await talk(server, thread)
 
-    (request,) = asked(fake)
-    assert (request.path, request.bearer) == ("/backend-api/codex/responses", tokens.access_token)
+    assert failed.error["message"].startswith("stream disconnected before completion: error sending request: ")
+    assert failed.error["message"].endswith(f"({origin}/backend-api/codex/responses)")
+    assert asked(fake) == []
+
+
+async def test_a_workspace_whose_backend_cannot_be_found_fails_the_turn(
+    fake: FakeOpenAI, server: ServerProcess
+) -> None:
+    fake.add_account(Account(backend_origin="https://127.0.0.1:9"))
+    fake.fault("accounts_check", status=500, times=None)
+    await server.result(LOGIN, tokens_login(fake.mint()))
+    assert (await server.notification(COMPLETED))["error"] == "workspace routing discovery failed"
+    thread = await start_thread(server, "backend")
+
+    failed = await talk(server, thread)
+
+    assert failed.error["message"] == "workspace routing discovery failed"
+    assert failed.error["codexErrorInfo"] == "other"
+    assert asked(fake) == []
 
 
 async def test_a_thread_of_a_provider_that_is_not_configured_does_not_begin(server: ServerProcess) -> None:
     error = await server.error("thread/start", {"modelProvider": "what"})
 
-    assert error["code"] == -32600
-    assert error["data"] == {"type": "modelProviderNotConfigured", "modelProvider": "what"}
+    assert error == {"code": -32600, "message": "failed to load configuration: Model provider `what` not found"}
 
 
 async def test_a_stored_sign_in_is_used_by_the_first_turn_after_the_start(fake: FakeOpenAI, start: Start, home: Path) -> None:

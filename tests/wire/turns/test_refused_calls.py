@@ -11,7 +11,10 @@ from tests.wire.turns.support import begin, course, start_thread, text_input, wo
 UNKNOWN = "01a1fdba-c399-74ef-974d-1f21f9c538ec"
 
 BAD_IDS = {
-    "zz": "invalid thread id: invalid length: expected length 32 for simple format, found 2",
+    "zz": (
+        "invalid thread id: invalid character: expected an optional prefix of `urn:uuid:` followed by [0-9a-fA-F-], "
+        "found `z` at 1"
+    ),
     "01a1fdba-c399-74ef-974d": "invalid thread id: invalid group count: expected 5, found 4",
     "1a1fdba-c399-74ef-974d-1f21f9c538ec": (
         "invalid thread id: invalid group length in group 0: expected 8, found 7"
