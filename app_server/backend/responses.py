@@ -123,7 +123,7 @@ def _look_through(events: list[dict[str, Any]]) -> tuple[int | None, str | None]
 
 
 class ResponsesApi:
-    """Sends requests to model providers, which are those of each request's own settings: a thread can have some of its own.
+    """Sends requests to model providers. A thread can have some of its own: each request brings its settings.
 
     :param client: for providers that have nothing to do with this server's login.
     :param http: for those that require it.

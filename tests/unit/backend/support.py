@@ -204,9 +204,7 @@ class Bench:
         http = AuthorizedHttp(self.client, self.auth)
         routing = WorkspaceRouting(http, paths.base_url, paths.accounts_check, tasks, DEADLINE)
         self.slept: list[float] = []
-        self.api = ResponsesApi(
-            self.client, http, self.auth, routing, environ, uniform=lambda low, high: 0.01
-        )
+        self.api = ResponsesApi(self.client, http, self.auth, routing, environ, uniform=lambda low, high: 0.01)
 
     async def _ask_parent(self, used: ExternalTokens, timeout: float) -> ExternalTokens:
         self.asked_parent += 1
