@@ -22,7 +22,7 @@ $(STAMP): $(RUNTIME)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
 	@touch $@
 
-demo: $(RUNTIME) ## Run the main job offline: sign in, 401, refresh, retry, sign out
+demo: $(RUNTIME) ## Run the main job offline: sign in, converse, 401, refresh, retry, sign out
 	$(BIN)/app-server demo
 
 test: lint types schema-check unit ## Run everything that must pass

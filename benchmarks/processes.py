@@ -57,6 +57,7 @@ class Server:
 
     def __init__(self, subject: Subject, pid: int, stdin: int, stdout: int, started: float) -> None:
         self.pid = pid
+        self.home = subject.home
         self.stdin = stdin
         self.stdout = stdout
         self._name = subject.name
@@ -153,7 +154,7 @@ def running(subject: Subject, options: Sequence[str] = (), first: bytes = INITIA
         yield Server(subject, process.pid, stdin, stdout, started)
     finally:
         os.close(stdin)
-        _end(process)
+        end(process)
         os.close(stdout)
 
 
@@ -188,7 +189,8 @@ def _line(message: Json) -> bytes:
     return json.dumps(message).encode() + b"\n"
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """Wait for a process that was told to end; one that does not is killed."""
     try:
         process.wait(10)
     except subprocess.TimeoutExpired:

@@ -8,10 +8,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from rows import Figure, Figures, Row
+from experiment import Figure, Figures, Row
 
 Samples = dict[str, list[Figures]]
-"""By the program's name: what each measurement returned."""
+"""By the program's name, or ``ceiling``: what each measurement returned."""
+
+_COLUMNS: Final = ("ours", "peer", "ceiling")
 
 _LIBRARIES: Final = ("app-server", "pydantic", "anyio", "orjson", "httpx2")
 
@@ -33,15 +35,15 @@ def as_text(results: list[Result], versions: dict[str, str]) -> str:
     """A table for people."""
     lines = [f"{name}: {value}" for name, value in _machine().items()]
     lines += [f"{name}: {user_agent}" for name, user_agent in versions.items()]
-    lines += ["", f"{'':50}{'ours':>26}{'peer':>26}{'ratio':>10}   aim"]
+    lines += ["", f"{'':48}" + "".join(f"{name:>24}" for name in _COLUMNS) + f"{'ratio':>8}   aim"]
     for row, samples in results:
         lines.append(row.name)
         for figure in row.figures:
             summary = _summary(figure, samples)
             label = f"  {figure.label}" + (f", {figure.unit}" if figure.unit else "")
-            columns = [_cell(summary.get(name)) for name in ("ours", "peer")]
+            columns = "".join(f"{_cell(summary.get(name)):>24}" for name in _COLUMNS)
             ratio = "" if summary["ratio"] is None else f"{summary['ratio']:.3g}"
-            lines.append(f"{label:50}{columns[0]:>26}{columns[1]:>26}{ratio:>10}   {figure.aim}".rstrip())
+            lines.append(f"{label:48}{columns}{ratio:>8}   {figure.aim}".rstrip())
     lines += ["", "Medians, with the least and the most of all measurements in brackets. Ratios are ours/peer."]
     return "\n".join(lines)
 

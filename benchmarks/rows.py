@@ -1,21 +1,19 @@
 """The rows of the table: what each figure is, how it is measured once, and what it is hoped to be.
 
 One measurement is one call of a row's ``measure`` with one program; ``run`` calls it in turns, ``report`` makes
-medians and ratios of what it returns.
+medians and ratios of what it returns. The rows about conversations stand in ``turns``.
 """
 
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import installed_size
 import procfs
-from processes import ACCOUNT_READ, INITIALIZE, Json, MeasurementFailed, Server, Subject, request_line, running
-from upstream import Tokens, Upstream
-
-Figures = dict[str, float]
+import turns
+from experiment import Bench, Figure, Figures, Row
+from processes import ACCOUNT_READ, INITIALIZE, Json, Server, Subject, request_line, running
+from signing_in import log_in, refresh_result
 
 IN_FLIGHT: Final = 64
 """Requests without an answer at any moment of ``throughput``."""
@@ -25,58 +23,6 @@ LOGINS: Final = 12
 
 SIMULTANEOUS: Final = 50
 """Requests of ``single-refresh`` that get a 401 at the same time."""
-
-_REFRESH: Final = "account/chatgptAuthTokens/refresh"
-
-
-class Figure(NamedTuple):
-    """One line of the table.
-
-    :param aim: what the ratio ours/peer should be, as text.
-    """
-
-    name: str
-    label: str
-    unit: str
-    aim: str = ""
-
-
-@dataclass
-class Bench:
-    """What measurements need.
-
-    :param upstream: starts the offline upstream; called only by rows that need one.
-    :param user_agents: what each program calls itself.
-    :param peer_size: bytes of the peer's installation, if given.
-    """
-
-    subjects: list[Subject]
-    upstream: Callable[[], Upstream]
-    user_agents: dict[str, str]
-    peer_size: int | None = None
-    _upstream: Upstream | None = field(default=None, init=False)
-
-    def fake(self) -> Upstream:
-        """The one upstream of all rows."""
-        self._upstream = self._upstream or self.upstream()
-        return self._upstream
-
-
-@dataclass(frozen=True)
-class Row:
-    """One experiment.
-
-    :param runs: how often it is measured unless told otherwise.
-    :param most_runs: more would only repeat the same.
-    :param has_peer: whether the peer can be measured too.
-    """
-
-    name: str
-    figures: tuple[Figure, ...]
-    measure: Callable[[Bench, Subject], Figures]
-    runs: int
-    most_runs: int | None = None
-    has_peer: bool = True
 
 
 def measure_start(_: Bench, subject: Subject) -> Figures:
@@ -129,8 +75,8 @@ def measure_recovery(bench: Bench, subject: Subject) -> Figures:
         server.answer(0)
         plain, recovered = [], []
         for turn in range(LOGINS + 1):
-            usual = _time_login(server, fake.mint(), None)
-            unusual = _time_login(server, fake.mint(expired=True), fake.mint())
+            usual = log_in(server, fake.mint(), None)
+            unusual = log_in(server, fake.mint(expired=True), fake.mint())
             if turn:  # the first pays for what is imported, connected and built on first use
                 plain.append(usual)
                 recovered.append(unusual)
@@ -147,11 +93,11 @@ def measure_single_refresh(bench: Bench, subject: Subject) -> Figures:
     def refresh(_: Json) -> Json:
         nonlocal asked
         asked += 1
-        return _refresh_result(fresh)
+        return refresh_result(fresh)
 
     with running(subject, fake.options) as server:
         server.answer(0)
-        _time_login(server, tokens, None)
+        log_in(server, tokens, None)
         fake.expire(tokens)
         ids = range(100, 100 + SIMULTANEOUS)
         server.send(b"".join(request_line(request_id, "account/rateLimits/read", {}) for request_id in ids))
@@ -195,41 +141,6 @@ def _pump(server: Server, seconds: float) -> tuple[int, float]:
         # Only whole lines are looked at: a chunk may end inside of what is counted.
         lines, _, rest = (rest + server.read()).rpartition(b"\n")
         answered += lines.count(b'"workspaceRouting"')
-
-
-def _time_login(server: Server, tokens: Tokens, fresh: Tokens | None) -> float:
-    """Seconds from ``account/login/start`` to ``account/login/completed``.
-
-    :param fresh: what the parent answers when it is asked for tokens; None if it must not be asked.
-    """
-    asked = 0
-
-    def refresh(request: Json) -> Json:
-        nonlocal asked
-        asked += request["method"] == _REFRESH
-        return _refresh_result(fresh or tokens)
-
-    line = request_line(
-        2,
-        "account/login/start",
-        {"type": "chatgptAuthTokens", "accessToken": tokens.access_token, "chatgptAccountId": tokens.account_id},
-    )
-    started = time.perf_counter()
-    server.send(line)
-    completed = server.wait_for(lambda message: message.get("method") == "account/login/completed", refresh)
-    elapsed = time.perf_counter() - started
-    if not completed["params"]["success"]:
-        raise MeasurementFailed(f"a login failed: {completed['params']['error']}")
-    if asked != (0 if fresh is None else 1):
-        raise MeasurementFailed(f"the parent was asked {asked} times for fresh tokens during one login")
-    server.wait_for(lambda message: message.get("method") == "account/updated", refresh)
-    server.request(3, "account/read", {})
-    time.sleep(0.02)  # what a server does after a login is not part of the next one
-    return elapsed
-
-
-def _refresh_result(tokens: Tokens) -> dict[str, Any]:
-    return {"accessToken": tokens.access_token, "chatgptAccountId": tokens.account_id, "chatgptPlanType": None}
 
 
 ROWS: Final = (
@@ -280,6 +191,7 @@ ROWS: Final = (
         runs=3,
         has_peer=False,
     ),
+    *turns.ROWS,
     Row("size", (Figure("size", "installed, without an interpreter", "MiB", "≤ 0.067"),), measure_size, 1, most_runs=1),
 )
 """All rows, in the order of the table."""

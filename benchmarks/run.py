@@ -9,17 +9,19 @@ arguments and takes turns between the two programs.
 
 import argparse
 import contextlib
+import functools
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import imports
 import report
+from experiment import Bench, Figures, Row
 from processes import MeasurementFailed, Subject, warm_up
-from rows import ROWS, Bench, Row
-from upstream import Upstream
+from rows import ROWS
+from upstream import StreamingUpstream, Upstream
 
 
 def main() -> int:
@@ -70,7 +72,8 @@ def _prepared(arguments: argparse.Namespace) -> Iterator[Bench]:
             subjects.append(Subject(name, command, home))
         yield Bench(
             subjects=subjects,
-            upstream=lambda: stack.enter_context(Upstream.running(sys.executable)),
+            upstream=lambda: stack.enter_context(Upstream.running()),
+            streaming_upstream=lambda: stack.enter_context(StreamingUpstream.running()),
             user_agents={subject.name: warm_up(subject) for subject in subjects},
             peer_size=arguments.peer_size,
         )
@@ -79,13 +82,18 @@ def _prepared(arguments: argparse.Namespace) -> Iterator[Bench]:
 def _take_turns(bench: Bench, row: Row, runs: int | None, print_progress: bool) -> report.Samples:
     """A B, B A, A B, …: what else the machine does then falls on both, and so does being second."""
     subjects = bench.subjects if row.has_peer else bench.subjects[:1]
-    samples: report.Samples = {subject.name: [] for subject in subjects}
+    measures: dict[str, Callable[[], Figures]] = {
+        subject.name: functools.partial(row.measure, bench, subject) for subject in subjects
+    }
+    if row.ceiling is not None:
+        measures["ceiling"] = functools.partial(row.ceiling, bench)
+    samples: report.Samples = {name: [] for name in measures}
     rounds = min(runs or row.runs, row.most_runs or sys.maxsize)
     for turn in range(rounds):
         if print_progress:
             sys.stderr.write(f"\r{row.name} {turn + 1}/{rounds}\033[K")
-        for subject in subjects if turn % 2 == 0 else reversed(subjects):
-            samples[subject.name].append(row.measure(bench, subject))
+        for name in measures if turn % 2 == 0 else reversed(measures):
+            samples[name].append(measures[name]())
     if print_progress:
         sys.stderr.write("\r\033[K")
     return samples

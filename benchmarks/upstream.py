@@ -1,12 +1,22 @@
-"""The offline upstream of the rows that need one: our ``app-server fake-openai`` in a process of its own."""
+"""The offline upstreams, each a process of its own: our ``app-server fake-openai``, and one that only streams."""
 
 import contextlib
 import json
+import select
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from http.client import HTTPConnection
-from typing import Any, NamedTuple, Self
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Self
 from urllib.parse import urlsplit
+
+from processes import DEADLINE, Json, MeasurementFailed, end
+
+STREAM_SIZES: Final = (1, 200, 20_000)
+"""The numbers of deltas for which the streaming upstream has its answers ready."""
+
+_STREAMING: Final = Path(__file__).with_name("streaming_upstream.py")
 
 
 class Tokens(NamedTuple):
@@ -22,24 +32,18 @@ class Upstream:
     def __init__(self, base_url: str, control_path: str, overrides: list[str]) -> None:
         self._control_path = control_path
         self._http = HTTPConnection(urlsplit(base_url).netloc, timeout=30)
-        self.options = [word for override in overrides for word in ("-c", override)]
+        self.options = _options(overrides)
         """What points a server at it; every server of this wire takes it."""
 
     @classmethod
     @contextlib.contextmanager
-    def running(cls, python: str) -> Iterator[Self]:
+    def running(cls) -> Iterator[Self]:
         """A fake that serves until the block is left."""
-        command = [python, "-m", "app_server", "fake-openai", "--json"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None  # noqa: S101 - for mypy: it is a pipe
-            announced = json.loads(process.stdout.readline())
+        with _announced([sys.executable, "-m", "app_server", "fake-openai", "--json"]) as announced:
             path = urlsplit(announced["control_url"]).path
             fake = cls(announced["base_url"], path, announced["config_overrides"])
-            try:
+            with contextlib.closing(fake._http):
                 yield fake
-            finally:
-                fake._http.close()
-                process.terminate()
 
     def mint(self, *, expired: bool = False) -> Tokens:
         """Tokens of a new sign-in.
@@ -63,3 +67,53 @@ class Upstream:
         if answer.status != 200:
             raise RuntimeError(f"the fake refused {path}: {content.decode()}")
         return json.loads(content)
+
+
+class StreamingUpstream:
+    """``streaming_upstream``, as a model provider that wants no login."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        provider = (
+            f'{{name="bench",base_url="http://127.0.0.1:{port}/v1",wire_api="responses",supports_websockets=false,'
+            'experimental_bearer_token="bench",request_max_retries=0,stream_max_retries=0}'
+        )
+        self.options = _options([f"model_providers.bench={provider}", 'model_provider="bench"'])
+        """What points a server at it."""
+
+    @classmethod
+    @contextlib.contextmanager
+    def running(cls) -> Iterator[Self]:
+        """One that serves until the block is left."""
+        with _announced([sys.executable, str(_STREAMING), *map(str, STREAM_SIZES)]) as announced:
+            yield cls(announced["port"])
+
+    def last_body(self) -> bytes:
+        """The body of the last request that it answered with a stream."""
+        with contextlib.closing(HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)) as http:
+            http.request("GET", "/last")
+            return http.getresponse().read()
+
+
+@contextlib.contextmanager
+def _announced(command: Sequence[str]) -> Iterator[Json]:
+    """A program that runs until the block is left, and the line of JSON with which it began.
+
+    :raises MeasurementFailed: it did not say anything.
+    """
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert process.stdout is not None  # noqa: S101 - for mypy: it is a pipe
+    try:
+        readable, _, _ = select.select([process.stdout], [], [], DEADLINE)
+        line = process.stdout.readline() if readable else b""
+        if not line:
+            raise MeasurementFailed(f"{command[1:]} did not start")
+        yield json.loads(line)
+    finally:
+        process.terminate()
+        end(process)
+        process.stdout.close()
+
+
+def _options(overrides: Sequence[str]) -> list[str]:
+    return [word for override in overrides for word in ("-c", override)]

@@ -75,7 +75,6 @@ SERVER_NOTIFICATIONS: Final[tuple[ServerNotification[Any], ...]] = (
     thread.THREAD_STARTED,
     thread.THREAD_STATUS_CHANGED,
     thread.THREAD_CLOSED,
-    thread.CONTEXT_COMPACTED,
     thread_store.THREAD_NAME_UPDATED,
     thread_store.THREAD_ARCHIVED,
     thread_store.THREAD_UNARCHIVED,
@@ -92,6 +91,5 @@ SERVER_NOTIFICATIONS: Final[tuple[ServerNotification[Any], ...]] = (
     items.REASONING_SUMMARY_PART_ADDED,
     items.REASONING_TEXT_DELTA,
     tools.SERVER_REQUEST_RESOLVED,
-    model.MODEL_REROUTED,
     config.WARNING,
 )

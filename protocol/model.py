@@ -6,7 +6,7 @@ from pydantic import Field
 
 from protocol.base import Int64, UInt32, WireModel, WireUnion
 from protocol.errors import InternalError, InvalidRequest
-from protocol.method import ClientRequest, Empty, ServerNotification
+from protocol.method import ClientRequest, Empty
 from protocol.turn import ReasoningEffort
 
 InputModality = Literal["text", "image", "audio"]
@@ -199,20 +199,6 @@ class ModelProviderCapabilitiesReadResponse(WireModel):
     image_generation: bool
 
 
-ModelRerouteReason = Literal["highRiskCyberActivity"]
-"""Why the upstream took another model."""
-
-
-class ModelReroutedNotification(WireModel):
-    """The upstream answers with another model than it was asked for."""
-
-    thread_id: str
-    turn_id: str
-    from_model: str
-    to_model: str
-    reason: ModelRerouteReason
-
-
 class ModelProviderListParams(Empty):
     """Nothing to say."""
 
@@ -229,5 +215,3 @@ MODEL_PROVIDER_CAPABILITIES = ClientRequest(
     "modelProvider/capabilities/read", ModelProviderCapabilitiesReadParams, ModelProviderCapabilitiesReadResponse
 )
 """What the provider in force does besides answering."""
-MODEL_REROUTED = ServerNotification("model/rerouted", ModelReroutedNotification)
-"""The upstream answers with another model."""

@@ -317,13 +317,6 @@ class ThreadClosedNotification(WireModel):
     thread_id: str
 
 
-class ContextCompactedNotification(WireModel):
-    """The history has become a summary."""
-
-    thread_id: str
-    turn_id: str
-
-
 _FAULTS = (InvalidRequest, InternalError)
 
 THREAD_START = ClientRequest("thread/start", ThreadStartParams, ThreadStartResponse, errors=_FAULTS)
@@ -350,5 +343,3 @@ THREAD_STATUS_CHANGED = ServerNotification("thread/status/changed", ThreadStatus
 """A thread does something else now."""
 THREAD_CLOSED = ServerNotification("thread/closed", ThreadClosedNotification)
 """A thread is not loaded any more."""
-CONTEXT_COMPACTED = ServerNotification("thread/compacted", ContextCompactedNotification)
-"""The history has become a summary; the item `contextCompaction` says the same."""

@@ -146,7 +146,8 @@ class _Demonstration:
         self._step("The model calls the tool, and the token expires in the middle of the turn")
         expired = self._parent.tokens.access_token
         self._fake.expire_tokens(after_events=2)
-        self._fake.script(tool_calls=[{"name": "weather", "arguments": {"city": "Lisbon"}}])
+        call = {"name": "weather", "arguments": {"city": "Lisbon"}}
+        self._fake.script(tool_calls=[call], delay=_BETWEEN_EVENTS)
         self._fake.script(text=_ADVICE, deltas=6, delay=_BETWEEN_EVENTS)
         turn = await client.start_turn(_says(thread_id, "The weather, please."))
         await self._check_answer(turn, _ADVICE)

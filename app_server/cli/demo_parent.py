@@ -1,8 +1,9 @@
 """The parent application of ``app-server demo``: it owns the tokens, and lends the model a tool."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+import anyio
 from pydantic import SecretStr
 
 from app_server.client import Client, Handlers
@@ -27,6 +28,9 @@ from protocol.tools import (
     DynamicToolSpec,
     FunctionDynamicToolSpec,
 )
+
+_CARRYING_OUT: Final = 0.1
+"""Seconds that the tool takes."""
 
 
 class DemoParent:
@@ -87,5 +91,7 @@ class DemoParent:
     async def _call_tool(self, params: DynamicToolCallParams) -> DynamicToolCallResponse:
         """What the server asks when the model calls the tool."""
         self.called.append(params.arguments)
+        # Real tools take a while as well; and what the server says meanwhile always comes in the same place.
+        await anyio.sleep(_CARRYING_OUT)
         text = InputTextDynamicToolCallOutputContentItem(text=self._carry_out(params.arguments[self._argument]))
         return DynamicToolCallResponse(content_items=[DynamicToolCallOutputContentItem(text)], success=True)

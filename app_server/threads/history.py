@@ -96,7 +96,11 @@ class History:
     def has_context(self, context: Iterable[Item]) -> bool:
         """Whether the model was told exactly this about its surroundings, last time it was told anything."""
         wanted = [_texts(item) for item in context]
-        return self._context[-len(wanted) :] == wanted
+        told = len(self._context)
+        # What the developer has said since changes nothing about the surroundings.
+        while told and not _is_environment(self._context[told - 1]):
+            told -= 1
+        return self._context[max(0, told - len(wanted)) : told] == wanted
 
     def unanswered_calls(self) -> list[Item]:
         """Calls of tools that have no output; a request with such a call is refused by the model's side."""
@@ -120,7 +124,11 @@ def is_context(item: Item) -> bool:
     """Whether an item tells the model about its surroundings."""
     if item.get("type") != "message":
         return False
-    return item.get("role") == "developer" or (_texts(item)[:1] != [] and _texts(item)[0].startswith(ENVIRONMENT_TAG))
+    return item.get("role") == "developer" or _is_environment(_texts(item))
+
+
+def _is_environment(texts: list[str]) -> bool:
+    return bool(texts) and texts[0].startswith(ENVIRONMENT_TAG)
 
 
 def _is_said_for_the_user(item: Item) -> bool:

@@ -89,9 +89,9 @@ class PlanningMessage(OpenMessage):
             self._tell(self._splitter.feed(text))
         self._tell(self._splitter.finish())
         shown, plan = PlanSplitter.strip(text)
-        if self._plan is not None:
+        if plan is not None or self._plan is not None:
             whole = "".join(self._plan_parts) if plan is None else plan
-            self._record.complete(self._plan.model_copy(update={"text": whole}))
+            self._record.complete(self._start_plan().model_copy(update={"text": whole}))
         if shown or self._started is not None:
             self._complete_item(shown, raw, *kept)
         else:
@@ -103,13 +103,17 @@ class PlanningMessage(OpenMessage):
             if kind == "message":
                 self._record.say.message_delta(turn_id, self._start().id, text)
                 continue
-            if self._plan is None:
-                self._plan = self._record.start(PlanThreadItem(id=f"{turn_id}-plan", text=""))
+            started = self._start_plan()
             if text:
                 self._plan_parts.append(text)
-                self._record.say.plan_delta(turn_id, self._plan.id, text)
+                self._record.say.plan_delta(turn_id, started.id, text)
             else:
                 self._plan_parts.clear()  # another block: the last one counts
+
+    def _start_plan(self) -> PlanThreadItem:
+        if self._plan is None:
+            self._plan = self._record.start(PlanThreadItem(id=f"{self._record.turn_id}-plan", text=""))
+        return self._plan
 
 
 def _phase(value: Any) -> MessagePhase | None:

@@ -93,30 +93,30 @@ class ThreadOpening:
         :raises InvalidRequest: there is none, it is archived, or somebody else is writing it.
         """
         async with self._loaded.opening:
-            thread = None if params.path else self._loaded.get(checked_id(params.thread_id, "session id"))
-            if thread is not None:
-                if thread.kept is None or not thread.kept.writer.materialized:
-                    raise NoRollout(params.thread_id)
-                self._loaded.subscribe(thread)
-                return Opened(thread, was_loaded=True)
-            stored = await self._stored(params.thread_id, params.path)
+            if (running := self._named(params)) is not None:
+                return self._resume_loaded(running, params.path)
+            with as_wire_errors():
+                found = await self._found(params.thread_id, params.path)
+                size = _size(found.path)
+                stored = await self._store.load(found.path, archived=found.archived)
             if (running := self._loaded.get(stored.meta.id)) is not None:
-                if running.kept is None or Path(running.kept.path) != stored.path:
-                    active = None if running.kept is None else running.kept.path
-                    raise InvalidRequest(
-                        f"cannot resume running thread {stored.meta.id} with stale path: "
-                        f"requested `{params.path}`, active `{active}`"
-                    )
-                self._loaded.subscribe(running)
-                return Opened(running, was_loaded=True)
+                return self._resume_loaded(running, params.path)
             if stored.archived:
                 raise Archived(stored.meta.id)
-            settings, warnings = await self._settings(params, stored)
             lock = self._store.writer_lock(stored.meta.id)
             self._acquire(lock)
-            writer = RolloutWriter(stored.path, stored.meta, next_ordinal=stored.next_ordinal, torn=stored.torn)
-            tools = DynamicTools.from_stored(list(stored.meta.dynamic_tools))
-            thread = self._load(stored.meta, settings, tools, Kept(writer, lock, str(stored.path)))
+            try:
+                if _size(found.path) != size:
+                    # Whoever had it until just now has gone on with it since it was read.
+                    with as_wire_errors():
+                        stored = await self._store.load(found.path, archived=found.archived)
+                settings, warnings = await self._settings(params, stored)
+                writer = RolloutWriter(stored.path, stored.meta, next_ordinal=stored.next_ordinal, torn=stored.torn)
+                tools = DynamicTools.from_stored(list(stored.meta.dynamic_tools))
+                thread = self._load(stored.meta, settings, tools, Kept(writer, lock, str(stored.path)))
+            except BaseException:
+                lock.release()
+                raise
             _fill(thread, stored)
             thread.answer_open_calls()
             before = stored.context.get("model")
@@ -163,6 +163,26 @@ class ThreadOpening:
         if thread.kept is not None and stored.name:
             await self._store.set_name(thread.id, stored.name)
         return Opened(thread, warnings)
+
+    def _named(self, params: ThreadResumeParams) -> LiveThread | None:
+        """The thread with this id, if it is loaded. Beside a path the id may be anything."""
+        try:
+            return self._loaded.get(checked_id(params.thread_id, "session id"))
+        except InvalidRequest:
+            if params.path:
+                return None
+            raise
+
+    def _resume_loaded(self, thread: LiveThread, path: str | None) -> Opened:
+        if thread.kept is None or not thread.kept.writer.materialized:
+            raise NoRollout(thread.id)
+        if path and Path(path) != Path(thread.kept.path):
+            raise InvalidRequest(
+                f"cannot resume running thread {thread.id} with stale path: "
+                f"requested `{path}`, active `{thread.kept.path}`"
+            )
+        self._loaded.subscribe(thread)
+        return Opened(thread, was_loaded=True)
 
     async def _settings(
         self, wishes: Wishes, stored: StoredThread | None = None
@@ -232,12 +252,6 @@ class ThreadOpening:
             facts.compaction_limit(config.model_context_window, config.model_auto_compact_token_limit),
         )
 
-    async def _stored(self, thread_id: str, path: str | None) -> StoredThread:
-        with as_wire_errors():
-            found = await self._found(thread_id, path)
-            stored: StoredThread = await self._store.load(found.path, archived=found.archived)
-            return stored
-
     async def _stored_for_fork(self, params: ThreadForkParams) -> tuple[StoredThread, list[Record]]:
         with as_wire_errors():
             found = await self._found(params.thread_id, params.path)
@@ -257,6 +271,14 @@ class ThreadOpening:
         if found is None:
             raise NoRollout(thread_id)
         return found
+
+
+def _size(path: Path) -> int:
+    """How long a file is; nothing if there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _fill(thread: LiveThread, stored: StoredThread) -> None:

@@ -142,9 +142,11 @@ class ThreadShelf:
 
         :raises InvalidRequest: there is none that is archived, or somebody else is writing it.
         """
-        async with self._moving(thread_id, "session id") as known:
-            path = await self._store.unarchive(known)
-            return described.stored(await self._store.load(path, archived=False))
+        known = checked_id(thread_id, "session id")
+        async with self._threads.opening:
+            with as_wire_errors():
+                path = await self._store.unarchive(known)
+                return described.stored(await self._store.load(path, archived=False))
 
     async def delete(self, thread_id: str) -> str:
         """Delete a thread; returns its id.
@@ -203,7 +205,7 @@ class ThreadShelf:
         async with self._threads.opening:
             with as_wire_errors():
                 live: LiveThread | None = self._threads.get(known)
-                if live is not None:
+                if live is not None and live.kept is not None:
                     live.materialize()
                     self._threads.unload(live)
                 yield known

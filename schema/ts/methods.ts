@@ -46,7 +46,6 @@ import type {
   ModelProviderCapabilitiesReadResponse,
   ModelProviderListParams,
   ModelProviderListResponse,
-  ModelReroutedNotification,
 } from "./model.js";
 import type {
   AccountRateLimitsUpdatedNotification,
@@ -54,7 +53,6 @@ import type {
   GetAccountRateLimitsResponse,
 } from "./rateLimits.js";
 import type {
-  ContextCompactedNotification,
   ThreadClosedNotification,
   ThreadCompactStartParams,
   ThreadCompactStartResponse,
@@ -164,7 +162,6 @@ export type ServerNotification =
   | { method: "thread/started"; params: ThreadStartedNotification; emittedAtMs: number }
   | { method: "thread/status/changed"; params: ThreadStatusChangedNotification; emittedAtMs: number }
   | { method: "thread/closed"; params: ThreadClosedNotification; emittedAtMs: number }
-  | { method: "thread/compacted"; params: ContextCompactedNotification; emittedAtMs: number }
   | { method: "thread/name/updated"; params: ThreadNameUpdatedNotification; emittedAtMs: number }
   | { method: "thread/archived"; params: ThreadArchivedNotification; emittedAtMs: number }
   | { method: "thread/unarchived"; params: ThreadUnarchivedNotification; emittedAtMs: number }
@@ -181,7 +178,6 @@ export type ServerNotification =
   | { method: "item/reasoning/summaryPartAdded"; params: ReasoningSummaryPartAddedNotification; emittedAtMs: number }
   | { method: "item/reasoning/textDelta"; params: ReasoningTextDeltaNotification; emittedAtMs: number }
   | { method: "serverRequest/resolved"; params: ServerRequestResolvedNotification; emittedAtMs: number }
-  | { method: "model/rerouted"; params: ModelReroutedNotification; emittedAtMs: number }
   | { method: "warning"; params: WarningNotification; emittedAtMs: number };
 
 /** A request that the server sends. */
@@ -294,8 +290,6 @@ export type ServerNotificationMap = {
   "thread/status/changed": { params: ThreadStatusChangedNotification };
   /** A thread is not loaded any more. */
   "thread/closed": { params: ThreadClosedNotification };
-  /** The history has become a summary; the item `contextCompaction` says the same. */
-  "thread/compacted": { params: ContextCompactedNotification };
   /** A thread has another name. */
   "thread/name/updated": { params: ThreadNameUpdatedNotification };
   /** A thread has been put away. */
@@ -328,8 +322,6 @@ export type ServerNotificationMap = {
   "item/reasoning/textDelta": { params: ReasoningTextDeltaNotification };
   /** A request to the client is over. */
   "serverRequest/resolved": { params: ServerRequestResolvedNotification };
-  /** The upstream answers with another model. */
-  "model/rerouted": { params: ModelReroutedNotification };
   /** Something is not as it should be; things go on. */
   "warning": { params: WarningNotification };
 };

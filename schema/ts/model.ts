@@ -120,18 +120,6 @@ export type ModelProviderSummary = {
   settings: ProviderSettings;
 };
 
-/** Why the upstream took another model. */
-export type ModelRerouteReason = "highRiskCyberActivity";
-
-/** The upstream answers with another model than it was asked for. */
-export type ModelReroutedNotification = {
-  threadId: string;
-  turnId: string;
-  fromModel: string;
-  toModel: string;
-  reason: ModelRerouteReason;
-};
-
 /** A way of being served, more or less quickly. */
 export type ModelServiceTier = {
   id: string;

@@ -9,12 +9,6 @@ export type ActiveThreadStatus = {
   activeFlags: Array<ThreadActiveFlag>;
 };
 
-/** The history has become a summary. */
-export type ContextCompactedNotification = {
-  threadId: string;
-  turnId: string;
-};
-
 /** A program by its own name. */
 export type CustomSessionSource = {
   custom: string;

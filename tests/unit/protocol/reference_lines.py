@@ -324,7 +324,6 @@ SENT: Final[list[tuple[Any, Any]]] = [
     (thread.ThreadStartedNotification, {"thread": THREAD}),
     (thread.ThreadStatusChangedNotification, {"threadId": THREAD_ID, "status": {"type": "systemError"}}),
     (thread.ThreadClosedNotification, {"threadId": THREAD_ID}),
-    (thread.ContextCompactedNotification, PLACE),
     (thread_store.ThreadNameUpdatedNotification, {"threadId": THREAD_ID, "threadName": "My name"}),
     (thread_store.ThreadArchivedNotification, {"threadId": THREAD_ID}),
     (thread_store.ThreadUnarchivedNotification, {"threadId": THREAD_ID}),
@@ -365,10 +364,6 @@ SENT: Final[list[tuple[Any, Any]]] = [
     (items.ReasoningTextDeltaNotification, {**PLACE, "itemId": "rs_1", "delta": "x", "contentIndex": 0}),
     (tools.ServerRequestResolvedNotification, {"threadId": THREAD_ID, "requestId": 0}),
     (tools.ServerRequestResolvedNotification, {"threadId": THREAD_ID, "requestId": "a"}),
-    (
-        model.ModelReroutedNotification,
-        {**PLACE, "fromModel": "gpt-6.1-sol", "toModel": "gpt-5.2", "reason": "highRiskCyberActivity"},
-    ),
     (config.WarningNotification, {"threadId": THREAD_ID, "message": "m"}),
     (
         tools.DynamicToolCallParams,

@@ -3,6 +3,7 @@
 The course of a turn is that of ``tests.wire.turns.support``; how the server is started stands in ``conftest``.
 """
 
+import base64
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -21,6 +22,12 @@ LOOKUP: Final[Json] = {"type": "function", "name": "lookup", "description": "Loo
 
 PLAN_MODE: Final[Json] = {"mode": "plan", "settings": {"model": "gpt-5.1-codex"}}
 DEFAULT_MODE: Final[Json] = {"mode": "default", "settings": {"model": "gpt-5.1-codex"}}
+
+PNG: Final = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+"""A picture of one point."""
+PNG_URL: Final = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
 
 
 # What the model was told

@@ -9,6 +9,7 @@ from app_server.fake_openai.server import FakeOpenAI
 from tests.support.server import Json, ServerProcess
 from tests.wire.conversations.support import (
     LOOKUP,
+    PNG_URL,
     SCHEMA,
     answer,
     call,
@@ -23,9 +24,6 @@ from tests.wire.conversations.support import (
     told,
 )
 from tests.wire.turns.support import asked, begin, course, start_thread, talk
-
-PNG = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-
 
 EVENTS_OF_A_MESSAGE = 7
 """What the fake sends for a text in one piece, ``response.created`` included."""
@@ -316,13 +314,13 @@ async def test_a_tool_that_reports_a_failure_has_failed_and_its_words_are_told(
 async def test_several_texts_and_images_are_parts(fake: FakeOpenAI, server: ServerProcess) -> None:
     content = [
         {"type": "inputText", "text": "T1"},
-        {"type": "inputImage", "imageUrl": PNG},
+        {"type": "inputImage", "imageUrl": PNG_URL},
         {"type": "inputText", "text": "T2"},
     ]
     output, item = await what_the_model_reads(fake, server, content)
     assert output == [
         {"type": "input_text", "text": "T1"},
-        {"type": "input_image", "image_url": PNG, "detail": "high"},
+        {"type": "input_image", "image_url": PNG_URL, "detail": "high"},
         {"type": "input_text", "text": "T2"},
     ]
     assert (item["status"], item["contentItems"]) == ("completed", content)

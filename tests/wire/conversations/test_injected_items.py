@@ -105,8 +105,10 @@ async def test_the_developers_words_do_not_make_the_surroundings_be_told_again(
         ([], "items must not be empty"),
         (
             [1],
-            "items[0] is not a valid response item: invalid type: integer `1`, "
-            "expected internally tagged enum ResponseItem",
+            (
+                "items[0] is not a valid response item: invalid type: integer `1`, "
+                "expected internally tagged enum ResponseItem"
+            ),
         ),
         ([{"role": "user"}], "items[0] is not a valid response item: missing field `type`"),
         (

@@ -43,7 +43,6 @@ def providers(fake: FakeOpenAI) -> list[str]:
         *provider("login", base, **login),
         *provider("login_again", base, stream=2, **login),
         *provider("backend", f"{fake.base_url}/backend-api/codex", **login),
-        'model_provider="once"',
     ]
 
 

@@ -155,7 +155,9 @@ async def test_tokens_of_another_account_are_neither_adopted_nor_used(refused: R
     failed = await refused.answer(result=fresh(refused.fake.mint("acct-2")))
 
     assert failed.error["codexErrorInfo"] == "other"
-    assert "account" in failed.error["message"]
+    assert failed.error["message"] == (
+        "Login is restricted to workspace(s) acct-1, but current credentials belong to acct-2"
+    )
     assert len(refused.bearers()) == 1
     await refused.asks_again()
 

@@ -1,0 +1,69 @@
+"""Servers whose turns go to the fake.
+
+The provider ``once`` has a key of its own; ``login`` wants this server's login. Neither asks again when a stream
+breaks, so that nothing is repaired that should not have happened.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from app_server.fake_openai.server import FakeOpenAI
+from tests.support.upstream import server_with
+from tests.wire.turn_load.support import FastServer
+from tests.wire.turns.support import KEY, KEY_VARIABLE, provider
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """One event loop for what a module shares."""
+    return "asyncio"
+
+
+@asynccontextmanager
+async def load_server(fake: FakeOpenAI, home: Path, *overrides: str, **options: Any) -> AsyncIterator[FastServer]:
+    """A server with these providers. It logs as little as one in use does."""
+    base = f"{fake.base_url}/v1"
+    providers = [
+        *provider("once", base),
+        *provider("again", base, request=1, stream=2),
+        *provider("login", base, env_key="none", requires_openai_auth="true"),
+        'model_provider="once"',
+        'model="gpt-5.1-codex"',
+    ]
+    env = {KEY_VARIABLE: KEY, "APP_SERVER_LOG": "warning", **(options.pop("env", None) or {})}
+    async with server_with(fake, home, *providers, *overrides, env=env, initialize=False, **options) as started:
+        process = started.process
+        assert process.stdin is not None
+        server = FastServer(process, home, started.log, (process.stdin, started.output))
+        await server.initialize()
+        yield server
+
+
+class Start(Protocol):
+    """Starts a server in the home of a test; its arguments are ``key=value`` for ``-c``."""
+
+    def __call__(self, *overrides: str, **options: Any) -> AbstractAsyncContextManager[FastServer]: ...
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A CODEX_HOME that nobody has used yet."""
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def start(fake: FakeOpenAI, home: Path) -> Start:
+    """Starts such a server in the home of the test."""
+    return partial(load_server, fake, home)
+
+
+@pytest.fixture
+async def server(start: Start) -> AsyncIterator[FastServer]:
+    """One that nobody has used yet."""
+    async with start() as server:
+        yield server
