@@ -47,6 +47,11 @@ class Subject:
     home: Path
 
     @property
+    def workspace(self) -> Path:
+        """An empty directory for its threads to work in."""
+        return self.home.with_suffix(".workspace")
+
+    @property
     def log(self) -> Path:
         """Where its stderr goes."""
         return self.home.with_suffix(".log")
@@ -57,7 +62,7 @@ class Server:
 
     def __init__(self, subject: Subject, pid: int, stdin: int, stdout: int, started: float) -> None:
         self.pid = pid
-        self.home = subject.home
+        self.workspace = subject.workspace
         self.stdin = stdin
         self.stdout = stdout
         self._name = subject.name
@@ -177,7 +182,8 @@ def environment(home: Path) -> dict[str, str]:
         if not name.startswith(_LEFT_OUT) and not name.lower().endswith("_proxy")
     }
     proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), _CLOSED_PORT)
-    return {**kept, **proxies, "NO_PROXY": "127.0.0.1,localhost", "CODEX_HOME": str(home)}
+    homes = {"HOME": str(home), "CODEX_HOME": str(home)}
+    return {**kept, **proxies, **homes, "NO_PROXY": "127.0.0.1,localhost"}
 
 
 def request_line(request_id: int, method: str, params: Json) -> bytes:

@@ -3,6 +3,7 @@
 Descendants count, because a command may be a launcher of the real server.
 """
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Final
@@ -30,7 +31,10 @@ def cpu_seconds(pid: int) -> float | None:
     """User and system time so far, of threads that have ended too."""
     if not _is_here():
         return None
-    ticks = sum(int(field) for process in _tree(pid) for field in _stat(process)[11:13])
+    ticks = 0
+    for process in _tree(pid):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a descendant may have ended
+            ticks += sum(int(field) for field in _stat(process)[11:13])
     return ticks / os.sysconf("SC_CLK_TCK")
 
 

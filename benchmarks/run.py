@@ -67,9 +67,9 @@ def _prepared(arguments: argparse.Namespace) -> Iterator[Bench]:
             commands["peer"] = tuple(shlex.split(arguments.peer))
         subjects = []
         for name, command in commands.items():
-            home = Path(directory, name)
-            home.mkdir()
-            subjects.append(Subject(name, command, home))
+            subjects.append(Subject(name, command, home=Path(directory, name)))
+            for needed in (subjects[-1].home, subjects[-1].workspace):
+                needed.mkdir()
         yield Bench(
             subjects=subjects,
             upstream=lambda: stack.enter_context(Upstream.running()),

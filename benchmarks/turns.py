@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import bare_client
 import procfs
 from experiment import Bench, Figure, Figures, Row
-from processes import DEADLINE, INITIALIZE, Json, MeasurementFailed, Server, Subject, request_line, running
+from processes import DEADLINE, Json, MeasurementFailed, Server, Subject, request_line, running
 from signing_in import REFRESH, log_in, refresh_result
 
 DELTAS: Final = 20_000
@@ -29,11 +29,13 @@ DELTAS_EACH: Final = 200
 RECOVERIES: Final = 10
 """Turns of each kind in one measurement of ``turn-recovery``."""
 
-SIMULTANEOUS: Final = 50
-"""Turns of ``turn-single-refresh`` that get a 401 at the same time."""
-
 _DELTA: Final = b'"method":"item/agentMessage/delta"'
 _COMPLETED: Final = b'"method":"turn/completed"'
+_LEFT_OUT: Final = ("shell_snapshot", "apps", "plugins", "enable_request_compression")
+_OPTIONS: Final = tuple(word for feature in _LEFT_OUT for word in ("-c", f"features.{feature}=false"))
+"""Without what this server does not do at all. Left on, the reference would run the user's login shell for every
+thread, look for connectors with every login, and send ChatGPT compressed bodies, which the fake does not read."""
+
 _SETTLED: Final = 0.3
 """Seconds after which a server has done what it does after a turn."""
 
@@ -102,19 +104,19 @@ def read_simultaneous_streams(bench: Bench) -> Figures:
 
 
 def measure_recovery(bench: Bench, subject: Subject) -> Figures:
-    """What a 401 adds to a turn, logged in with the parent's tokens. Each pair of turns has its own thread."""
+    """What a 401 adds to a turn, logged in with the parent's tokens. Each turn has its own thread."""
     fake = bench.fake()
-    with running(subject, fake.options) as server:
+    with running(subject, (*fake.options, *_OPTIONS)) as server:
         server.answer(0)
         tokens = fake.mint()
         log_in(server, tokens)
         plain, recovered = [], []
         for pair in range(RECOVERIES + 1):
+            usual, _ = _authorised_turn(server, _start_thread(server, None), None)
             thread = _start_thread(server, None)
-            usual, _ = _authorised_turns(server, [thread], None)
             fake.expire(tokens)
             tokens = fake.mint()
-            unusual, asked = _authorised_turns(server, [thread], refresh_result(tokens))
+            unusual, asked = _authorised_turn(server, thread, refresh_result(tokens))
             if asked != 1:
                 raise MeasurementFailed(f"the parent was asked {asked} times for fresh tokens during one turn")
             if pair:  # the first pays for what is imported, connected and built on first use
@@ -124,23 +126,10 @@ def measure_recovery(bench: Bench, subject: Subject) -> Figures:
     return {"added": added * 1000}
 
 
-def measure_single_refresh(bench: Bench, subject: Subject) -> Figures:
-    """How often the parent is asked when the turns of many threads get a 401 on one token at the same time."""
-    fake = bench.fake()
-    tokens = fake.mint()
-    with running(subject, fake.options) as server:
-        server.answer(0)
-        log_in(server, tokens)
-        threads = [_start_thread(server, None) for _ in range(SIMULTANEOUS)]
-        fake.expire(tokens)
-        _, asked = _authorised_turns(server, threads, refresh_result(fake.mint()))
-    return {"refreshes": asked}
-
-
 @contextmanager
 def _ready(bench: Bench, subject: Subject) -> Iterator[Server]:
     """A server that has the streaming upstream for its provider."""
-    with running(subject, bench.streaming().options, first=INITIALIZE) as server:
+    with running(subject, (*bench.streaming().options, *_OPTIONS)) as server:
         server.answer(0)
         yield server
 
@@ -150,7 +139,7 @@ def _start_thread(server: Server, deltas: int | None) -> str:
 
     :param deltas: how many an answer in it has; None where the upstream is the fake.
     """
-    params: Json = {"cwd": str(server.home)}
+    params: Json = {"cwd": str(server.workspace)}
     if deltas is not None:
         params["model"] = f"deltas-{deltas}"
     return str(server.request(10, "thread/start", params)["thread"]["id"])
@@ -185,7 +174,8 @@ def _run_turns(server: Server, threads: list[str], deltas: int) -> Streamed:
         if _COMPLETED in chunk:
             ends = [line for line in chunk.split(b"\n") if _COMPLETED in line]
             completed += len(ends)
-            _check(ends)
+            for line in ends:
+                _check(json.loads(line))
         if now - started > DEADLINE:
             raise MeasurementFailed(f"{completed} of {len(threads)} turns in {DEADLINE:.0f} s")
     elapsed = time.perf_counter() - started
@@ -194,17 +184,16 @@ def _run_turns(server: Server, threads: list[str], deltas: int) -> Streamed:
     return Streamed(elapsed, first - started)
 
 
-def _check(ends: list[bytes]) -> None:
-    for end in ends:
-        turn = json.loads(end)["params"]["turn"]
-        if turn["status"] != "completed":
-            raise MeasurementFailed(f"a turn failed: {turn['error']}")
+def _check(ended: Json) -> None:
+    turn = ended["params"]["turn"]
+    if turn["status"] != "completed":
+        raise MeasurementFailed(f"a turn failed: {turn['error']}")
 
 
-def _authorised_turns(server: Server, threads: list[str], fresh: Json | None) -> tuple[float, int]:
-    """Run one turn in each of these threads, all at once: seconds, and how often the parent was asked for tokens.
+def _authorised_turn(server: Server, thread: str, fresh: Json | None) -> tuple[float, int]:
+    """Run one turn: how many seconds it took, and how often the parent was asked for tokens.
 
-    :param fresh: what the parent answers.
+    :param fresh: what the parent answers; None if it must not be asked.
     """
     asked = 0
 
@@ -215,14 +204,13 @@ def _authorised_turns(server: Server, threads: list[str], fresh: Json | None) ->
         asked += 1
         return fresh
 
-    lines = _turn_lines(threads)
+    lines = _turn_lines([thread])
     started = time.perf_counter()
     server.send(lines)
-    for _ in threads:
-        ended = server.wait_for(lambda message: message.get("method") == "turn/completed", refresh)
-        if (turn := ended["params"]["turn"])["status"] != "completed":
-            raise MeasurementFailed(f"a turn failed: {turn['error']}")
-    return time.perf_counter() - started, asked
+    ended = server.wait_for(lambda message: message.get("method") == "turn/completed", refresh)
+    elapsed = time.perf_counter() - started
+    _check(ended)
+    return elapsed, asked
 
 
 def _smallest_body(deltas: int) -> bytes:
@@ -264,12 +252,6 @@ ROWS: Final = (
         (Figure("added", "what a recovered 401 adds to a turn", "ms", "≤ 0.1"),),
         measure_recovery,
         runs=3,
-    ),
-    Row(
-        "turn-single-refresh",
-        (Figure("refreshes", f"refresh requests for {SIMULTANEOUS} turns' 401s", "", f"1/{SIMULTANEOUS}"),),
-        measure_single_refresh,
-        runs=2,
     ),
 )
 """In the order of the table."""

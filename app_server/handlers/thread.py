@@ -66,7 +66,8 @@ class ThreadHandlers:
 
         def then() -> None:
             self._warn(opened)
-            self._tell_usage(opened)
+            if not (opened.was_loaded and params.exclude_turns):
+                self._tell_usage(opened)
 
         if not opened.was_loaded:
             thread.say.status(thread.status)
@@ -78,7 +79,8 @@ class ThreadHandlers:
         turns = () if params.exclude_turns else opened.thread.turns
 
         def then() -> None:
-            self._tell_usage(opened)
+            if not params.exclude_turns:
+                self._tell_usage(opened)
             self._started(opened)
             self._warn(opened)
 

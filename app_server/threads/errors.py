@@ -1,10 +1,11 @@
-"""What is wrong with stored threads, as errors of the wire."""
+"""What is wrong with threads, stored or running, as errors of the wire."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app_server.rollouts.errors import RolloutError, RolloutNotWritten, RolloutUnreadable
 from protocol.errors import InternalError, InvalidRequest
+from protocol.turn_error import ActiveTurnNotSteerable, CodexErrorInfo, NonSteerableTurn, TurnError
 
 
 class NoRollout(InvalidRequest):
@@ -28,6 +29,16 @@ class Archived(InvalidRequest):
 
     def __init__(self, thread_id: str) -> None:
         super().__init__(f"session {thread_id} is archived. Run `codex unarchive {thread_id}` to unarchive it first.")
+
+
+class CompactionRuns(InvalidRequest):
+    """The turn that runs compacts the history, and takes no input. (For ``turn/start`` the reference calls it a fault
+    of its own, with the code -32603.)"""
+
+    def __init__(self) -> None:
+        message = "cannot steer a compact turn"
+        kind = CodexErrorInfo(ActiveTurnNotSteerable(active_turn_not_steerable=NonSteerableTurn(turn_kind="compact")))
+        super().__init__(message, TurnError(message=message, codex_error_info=kind).model_dump(by_alias=True))
 
 
 @contextmanager

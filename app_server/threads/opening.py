@@ -1,5 +1,6 @@
 """How a thread comes to be loaded: begun, resumed from its file, or forked from another one."""
 
+import contextlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 from app_server.config import ConfigError, Configuration
 from app_server.models import ModelCatalogue
 from app_server.outgoing import Outgoing
+from app_server.rollouts.errors import RolloutNotWritten
 from app_server.rollouts.records import Record
 from app_server.rollouts.store import Found, ThreadStore
 from app_server.rollouts.stored import SessionMeta, StoredThread
@@ -15,6 +17,7 @@ from app_server.rollouts.writer import RolloutWriter
 from app_server.session import Session
 from app_server.threads import dynamic_tools
 from app_server.threads.announcements import ThreadAnnouncements
+from app_server.threads.descriptors import require_room
 from app_server.threads.dynamic_tools import DynamicTools
 from app_server.threads.errors import Archived, NoRollout, as_wire_errors, provider_not_configured
 from app_server.threads.history import History
@@ -103,6 +106,7 @@ class ThreadOpening:
                 return self._resume_loaded(running, params.path)
             if stored.archived:
                 raise Archived(stored.meta.id)
+            require_room(len(self._loaded))
             lock = self._store.writer_lock(stored.meta.id)
             self._acquire(lock)
             try:
@@ -227,10 +231,14 @@ class ThreadOpening:
         )
 
     def _kept(self, meta: SessionMeta, *, ephemeral: bool) -> Kept | None:
+        require_room(len(self._loaded))
         if ephemeral:
             return None
         lock = self._store.writer_lock(meta.id)
-        self._acquire(lock)
+        with contextlib.suppress(RolloutNotWritten):
+            # On a disk that takes nothing a conversation is better than none. Nobody else knows of this thread, and the
+            # client is told when its first record is lost.
+            lock.acquire()
         path = self._store.path_for(meta)
         return Kept(RolloutWriter(path, meta), lock, str(path))
 

@@ -47,6 +47,9 @@ class LoadedThreads:
         """Held while a thread is being loaded, moved or deleted, so that it happens once."""
         tasks.start_soon(self._let_go_at_the_end)
 
+    def __len__(self) -> int:
+        return len(self._threads)
+
     def __iter__(self) -> Iterator[LiveThread]:
         return iter(list(self._threads.values()))
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import anyio
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from app_server.backend.response_failures import UpstreamFailure
 from app_server.backend.responses import AccountPin, ResponsesApi, ResponseStream
@@ -63,29 +64,32 @@ class Sampling:
         :raises UpstreamFailure: no further attempt helps.
         """
         attempts = Attempts(self._settings.model_providers[self._provider_id])
-        while True:
-            with anyio.CancelScope() as scope:
-                self._scope = scope
-                try:
-                    async with self._api.open(
-                        self._settings, self._provider_id, await body(), self._headers, self._pin
-                    ) as stream:
-                        opened(stream)
-                        async for events in stream.batches():
-                            receive(events)
-                            await room()
-                except UpstreamFailure as failure:
-                    pause = attempts.after(failure)
-                    if pause is None:
-                        raise
-                    self._broken(failure, pause)
-                    await anyio.sleep(pause.seconds)
-                else:
-                    return self._ended(whole=True)
-            if self._cut:
-                return self._ended(whole=False)
-
-    def _ended(self, *, whole: bool) -> bool:
-        self._scope = None
-        self._cut = False
+        whole = False
+        try:
+            while not whole and not self._cut:
+                await checkpoint_if_cancelled()
+                with anyio.CancelScope() as self._scope:
+                    try:
+                        async with self._api.open(
+                            self._settings, self._provider_id, await body(), self._headers, self._pin
+                        ) as stream:
+                            opened(stream)
+                            async for events in stream.batches():
+                                receive(events)
+                                await room()
+                    except UpstreamFailure as failure:
+                        # Cut off or cancelled in the same instant, it is of no interest any more.
+                        await checkpoint_if_cancelled()
+                        pause = attempts.after(failure)
+                        if pause is None:
+                            raise
+                        self._broken(failure, pause)
+                        await anyio.sleep(pause.seconds)
+                    else:
+                        whole = True
+            # A response that had come before the cancellation is read without a wait at which the cancellation shows.
+            await checkpoint_if_cancelled()
+        finally:
+            self._scope = None
+            self._cut = False
         return whole

@@ -105,6 +105,7 @@ class ThreadSettings:
             "model": self.model,
             "effort": self.effort,
             "summary": self.summary or "none",
+            **({"service_tier": self.service_tier} if self.service_tier else {}),
             "collaboration_mode": {
                 "mode": "plan" if self.plan_mode else "default",
                 "settings": {
@@ -148,8 +149,8 @@ def settle(
         sandbox=sandbox,
         permission_profile=profile,
         effort=_text(had, "effort") or config.model_reasoning_effort,
-        summary=config.model_reasoning_summary,
-        service_tier=wishes.service_tier or config.service_tier,
+        summary=_summary(had) or config.model_reasoning_summary,
+        service_tier=wishes.service_tier or _text(had, "service_tier") or config.service_tier,
         base_instructions=wishes.base_instructions or config.instructions,
         developer_instructions=wishes.developer_instructions or config.developer_instructions,
     )
@@ -180,6 +181,12 @@ def _stored_sandbox(policy: SandboxPolicy) -> dict[str, Any]:
 def _text(stored: Mapping[str, Any], name: str) -> str | None:
     value = stored.get(name)
     return value if isinstance(value, str) and value else None
+
+
+def _summary(stored: Mapping[str, Any]) -> ReasoningSummary | None:
+    summary: Any = stored.get("summary")
+    # The reference writes "none" where nobody said anything.
+    return summary if summary in ("auto", "concise", "detailed") else None
 
 
 def _decoded(model: type[T], value: Any) -> T | None:

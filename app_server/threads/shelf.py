@@ -47,6 +47,8 @@ class ThreadShelf:
 
         :raises InvalidRequest: a filter or the cursor makes no sense.
         """
+        if params.originators:
+            raise InvalidRequest("originator filtering is not supported by the local app-server")
         query = ThreadQuery(
             cursor=params.cursor,
             limit=params.limit,

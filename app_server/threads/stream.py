@@ -5,7 +5,7 @@ Events and members that are not known are passed over, as every client of that A
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from app_server.threads.history import Item, to_send_again
 from app_server.threads.ids import uuid7
@@ -14,9 +14,14 @@ from app_server.threads.turn_record import TurnRecord, text_of
 from protocol.items import ReasoningThreadItem
 
 Event = dict[str, Any]
+Opened = TypeVar("Opened")
 
 _KEPT: Final = frozenset({"web_search_call", "image_generation_call", "file_search_call", "compaction"})
 """Items of the model's side that mean nothing to the client but have to be sent back."""
+
+
+_MOST_PARTS: Final = 2**31
+"""Of one item; a number beyond it is none."""
 
 
 @dataclass(slots=True)
@@ -82,24 +87,16 @@ class ItemStream:
         delta = event.get("delta")
         if not isinstance(delta, str) or not delta:
             return
-        item_id = event.get("item_id") or ""
-        message = self._messages.get(item_id)
+        item_id = _text(event.get("item_id"))
+        message = self._messages.get(item_id) or _only(self._messages)
         if message is None:
             message = self._messages[item_id] = self._new_message(item_id)
         message.add(delta)
 
     def _on_message_done(self, raw: Item) -> None:
-        item_id = str(raw.get("id") or "")
-        message = self._messages.pop(item_id, None) or self._only_message()
-        if message is None:
-            message = self._new_message(item_id, raw.get("phase"))
+        item_id = _text(raw.get("id"))
+        message = _taken(self._messages, item_id) or self._new_message(item_id, raw.get("phase"))
         message.complete(text_of(raw.get("content")), raw)
-
-    def _only_message(self) -> OpenMessage | None:
-        """The message that is open, for servers whose last event has another id than those before."""
-        if len(self._messages) != 1:
-            return None
-        return self._messages.pop(next(iter(self._messages)))
 
     # Reasoning
 
@@ -109,8 +106,8 @@ class ItemStream:
         return opened
 
     def _thought(self, event: Event) -> _OpenReasoning:
-        item_id = event.get("item_id") or ""
-        return self._reasoning.get(item_id) or self._open_reasoning(item_id)
+        item_id = _text(event.get("item_id"))
+        return self._reasoning.get(item_id) or _only(self._reasoning) or self._open_reasoning(item_id)
 
     def _on_summary_part(self, event: Event) -> None:
         thought, index = self._thought(event), _index(event, "summary_index")
@@ -132,10 +129,11 @@ class ItemStream:
             self._record.say.reasoning_delta(self._record.turn_id, thought.item.id, index, delta)
 
     def _on_reasoning_done(self, raw: Item) -> None:
-        thought = self._reasoning.pop(str(raw.get("id") or ""), None)
+        item_id = _text(raw.get("id"))
+        thought = _taken(self._reasoning, item_id)
         done: dict[str, Any] = {"summary": _texts(raw.get("summary")), "content": _texts(raw.get("content"))}
         if thought is None:
-            item = ReasoningThreadItem(id=str(raw.get("id") or f"rs_{uuid7()}"), **done)
+            item = ReasoningThreadItem(id=item_id or f"rs_{uuid7()}", **done)
             self._record.at_once(item, to_send_again(raw))
         else:
             so_far = _thoughts(thought)
@@ -148,7 +146,7 @@ class ItemStream:
         raw = event.get("item")
         if not isinstance(raw, dict):
             return
-        item_id = str(raw.get("id") or "")
+        item_id = _text(raw.get("id"))
         if raw.get("type") == "message" and item_id not in self._messages:
             message = self._messages[item_id] = self._new_message(item_id, raw.get("phase"))
             message.begin()
@@ -159,7 +157,7 @@ class ItemStream:
         raw = event.get("item")
         if not isinstance(raw, dict):
             return
-        kind = raw.get("type")
+        kind = _text(raw.get("type"))
         if kind == "message":
             self._on_message_done(raw)
         elif kind == "reasoning":
@@ -176,13 +174,30 @@ class ItemStream:
             self.response = response
 
 
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _only(opened: dict[str, Opened]) -> Opened | None:
+    """The item that is open, for servers whose events have an id each."""
+    return next(iter(opened.values())) if len(opened) == 1 else None
+
+
+def _taken(opened: dict[str, Opened], item_id: str) -> Opened | None:
+    """The open item of this id, or else the only one; it is open no more."""
+    if item_id not in opened and len(opened) == 1:
+        item_id = next(iter(opened))
+    return opened.pop(item_id, None)
+
+
 def _index(event: Event, name: str) -> int:
     index = event.get(name)
-    return index if isinstance(index, int) else 0
+    return index if type(index) is int and 0 <= index < _MOST_PARTS else 0
 
 
 def _texts(parts: Any) -> list[str]:
-    return [str(part.get("text", "")) for part in parts or [] if isinstance(part, dict)]
+    texts = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    return [text for text in texts if isinstance(text, str)]
 
 
 def _thoughts(thought: _OpenReasoning) -> dict[str, list[str]]:

@@ -3,6 +3,7 @@
 Whatever the parent does - answers late, wrongly, with an error, or never - the model is told, and the turn goes on.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -30,6 +31,8 @@ from protocol.tools import (
     ToolRequestUserInputParams,
     ToolRequestUserInputResponse,
 )
+
+log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 64
 """Calls of one turn that the parent is asked about at the same time; more wait."""
@@ -124,6 +127,10 @@ class ToolCalls:
         try:
             async with self._limit:
                 call.output = await self._output(call)
+        except Exception:
+            log.exception("internal error in a call of a tool")
+            call.output = "the call failed: internal error"
+            self._fail(call, call.output)
         finally:
             call.done.set()
 
@@ -162,10 +169,14 @@ class ToolCalls:
         try:
             output, content, success = output_for_model(await self._parent.call(params, self._tool_timeout))
         except ToolFailed as failure:
-            text = InputTextDynamicToolCallOutputContentItem(text=failure.message)
-            output, content, success = failure.message, [DynamicToolCallOutputContentItem(text)], False
+            self._fail(call, failure.message)
+            return failure.message
         self._complete(call, content, success=success)
         return output
+
+    def _fail(self, call: "_Call", message: str) -> None:
+        text = InputTextDynamicToolCallOutputContentItem(text=message)
+        self._complete(call, [DynamicToolCallOutputContentItem(text)], success=False)
 
     def _complete(self, call: "_Call", content: list[DynamicToolCallOutputContentItem], *, success: bool) -> None:
         item, call.item = call.item, None

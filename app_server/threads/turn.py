@@ -158,6 +158,9 @@ class RunningTurn:
         try:
             with self._scope:
                 await self._carry_out()
+        except Exception:
+            log.exception("internal error in a turn")
+            self._fail(TurnError(message="internal error", codex_error_info=CodexErrorInfo("other")))
         finally:
             if self._concluded is None:
                 self.interrupt()
@@ -173,7 +176,7 @@ class RunningTurn:
                 self._thread.tools,
                 self._parent,
                 tasks,
-                self._thread.wait_for_user,
+                self._wait_for_user,
                 plan_mode=self._settings.plan_mode,
                 tool_timeout=config.dynamic_tool_timeout,
                 question_timeout=config.user_input_timeout,
@@ -185,9 +188,6 @@ class RunningTurn:
                     message=failure.message, codex_error_info=failure.info, additional_details=failure.details
                 )
                 self._fail(error, failure)
-            except Exception:
-                log.exception("internal error in a turn")
-                self._fail(TurnError(message="internal error", codex_error_info=CodexErrorInfo("other")))
             tasks.cancel_scope.cancel()
 
     async def _converse(self, calls: ToolCalls) -> None:
@@ -242,6 +242,11 @@ class RunningTurn:
         if self._settings.plan_mode:
             tools = [*tools, REQUEST_USER_INPUT]
         return request_body(self._settings, self._thread.history, tools, self._thread.id, self._output_schema)
+
+    def _wait_for_user(self, waiting: bool) -> None:
+        # What unwinds after the end must not touch the status of the turn that runs by then.
+        if self._concluded is None:
+            self._thread.wait_for_user(waiting)
 
     def _broken(self, failure: UpstreamFailure, pause: Pause) -> None:
         """An attempt has failed and another one follows."""
@@ -306,6 +311,8 @@ class RunningTurn:
             self._calls.abort()
         # It has no status: a history that was not replaced is told by the turn, which has failed or was interrupted.
         self._end_compaction()
+        # It was accepted, so it is not to be lost.
+        self._take_inputs()
 
     def _fail(self, error: TurnError, failure: UpstreamFailure | None = None) -> None:
         if self._concluded is not None:

@@ -7,6 +7,7 @@ from anyio.abc import TaskGroup
 
 from app_server.backend.responses import ResponsesApi
 from app_server.threads import inputs
+from app_server.threads.errors import CompactionRuns
 from app_server.threads.history import Item
 from app_server.threads.ids import uuid7
 from app_server.threads.registry import LoadedThreads
@@ -65,7 +66,7 @@ class Turns:
         thread = self._threads.require(params.thread_id)
         running = thread.turn
         if running is not None and not running.steerable:
-            raise InvalidRequest("the running turn compacts the history and takes no input")
+            raise CompactionRuns
         if running is not None:
             self._steer(running, given)
         thread.settings = thread.settings.for_turn(params)
@@ -85,8 +86,10 @@ class Turns:
             raise InvalidRequest("input must not be empty")
         given = await self._prepare(thread, params.input, params.client_user_message_id, params.additional_context)
         running = thread.turn
-        if running is None or not running.steerable:
+        if running is None:
             raise InvalidRequest("no active turn to steer")
+        if not running.steerable:
+            raise CompactionRuns
         if running.id != params.expected_turn_id:
             raise InvalidRequest(f"expected active turn id `{params.expected_turn_id}` but found `{running.id}`")
         self._steer(running, given)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from app_server.fake_openai.recorder import RecordedRequest
 from app_server.fake_openai.server import FakeOpenAI
+from app_server.threads.history import SUMMARY_PREFIX
 from tests.support.server import DEADLINE, Json, ServerProcess
 from tests.support.upstream import without_times
 from tests.wire.turns.support import COMPLETED, LIMITS_UPDATED, RESPONSES, Course, thread_of
@@ -79,6 +80,20 @@ def _in_short(item: Json) -> tuple[str, Any]:
     if item["type"].endswith("_call_output"):
         return item["call_id"], item["output"]
     return item["type"], item.get("id")
+
+
+# What becomes of a long history
+
+
+def summed_up(summary: str) -> tuple[str, str]:
+    """How the model is told a summary."""
+    return "user", SUMMARY_PREFIX + summary
+
+
+async def compact(server: ServerProcess, thread: str) -> Course:
+    """Compact by hand, and wait for the end of it."""
+    assert await server.result("thread/compact/start", {"threadId": thread}) == {}
+    return await only_course(server, thread)
 
 
 # The parent's tools

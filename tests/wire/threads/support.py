@@ -5,6 +5,7 @@ How a turn is begun and heard to its end stands in ``tests.wire.turns.support``;
 """
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -107,13 +108,18 @@ def echoed(*texts: str) -> list[tuple[str, str]]:
     return pairs[:-1]
 
 
+def cut_off(path: Path, count: int) -> None:
+    """Take the last bytes of a file away."""
+    os.truncate(path, path.stat().st_size - count)
+
+
 def lines_of(path: str | Path) -> list[Json]:
     """The lines of a rollout."""
     return [json.loads(line) for line in Path(path).read_bytes().splitlines()]
 
 
 def files_below(home: Path) -> set[str]:
-    """What there is in a home, but for the locks that stay."""
+    """What there is in a home, which need not be there, but for the locks that stay."""
     found = {str(path.relative_to(home)) for path in home.rglob("*") if path.is_file()}
     return {name for name in found if not name.endswith(".coordination.lock")}
 

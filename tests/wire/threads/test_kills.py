@@ -1,6 +1,5 @@
 """What a process that was killed in the middle of a turn leaves behind, and how its threads go on in the next one."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from app_server.fake_openai.server import FakeOpenAI
 from tests.support.server import Json
 from tests.support.upstream import Start
-from tests.wire.threads.support import echoed, kill, read, resume, said, spoken, thread_with, told
+from tests.wire.threads.support import cut_off, echoed, kill, read, resume, said, spoken, thread_with, told
 from tests.wire.turns.support import asked, begin, delta, start_thread, talk
 
 
@@ -67,7 +66,7 @@ async def test_a_line_that_was_cut_off_in_the_middle_costs_no_more_than_itself(f
     async with start() as server:
         thread_id = await thread_with(server, "One", "Two")
         path = Path((await read(server, thread_id))["path"])
-    os.truncate(path, path.stat().st_size - 20)
+    cut_off(path, 20)
     async with start() as server:
         turns = (await resume(server, thread_id))["thread"]["turns"]
 

@@ -1,5 +1,6 @@
 """``thread/resume``: in the process that has the thread loaded, and in another one."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,7 @@ async def test_two_at_once_load_it_once(fake: FakeOpenAI, server: ServerProcess)
     answers = [await server.answer(number) for number in range(1, 6)]
 
     assert {answer["result"]["thread"]["id"] for answer in answers} == {thread_id}
+    await server.barrier()
     assert spoken(await talk(server, thread_id, "Two")) == ("completed", ["Two"])
     assert told(fake) == echoed("One", "Two")
 
@@ -178,19 +180,15 @@ async def test_by_its_path_whatever_the_id_says(fake: FakeOpenAI, server: Server
 async def test_a_file_elsewhere_can_be_resumed(fake: FakeOpenAI, server: ServerProcess, tmp_path: Path) -> None:
     thread_id = await thread_with(server, "One")
     path = Path((await read(server, thread_id))["path"])
-    await server.result("thread/delete", {"threadId": await _copied_away(server, thread_id, path, tmp_path)})
+    await unload(server, thread_id)
+    elsewhere = str(shutil.move(path, tmp_path))
 
-    thread = (await resume(server, thread_id, path=str(tmp_path / path.name)))["thread"]
+    thread = (await resume(server, thread_id, path=elsewhere))["thread"]
 
-    assert (thread["id"], thread["path"]) == (thread_id, str(tmp_path / path.name))
+    assert (thread["id"], thread["path"]) == (thread_id, elsewhere)
     await talk(server, thread_id, "Two")
     assert told(fake) == echoed("One", "Two")
-    assert not path.exists()
-
-
-async def _copied_away(server: ServerProcess, thread_id: str, path: Path, folder: Path) -> str:
-    (folder / path.name).write_bytes(path.read_bytes())
-    return thread_id
+    assert said((await read(server, thread_id))["turns"][1]) == ["Two", "Two"]
 
 
 async def test_another_path_for_a_thread_that_is_loaded_is_refused(fake: FakeOpenAI, server: ServerProcess) -> None:
@@ -239,7 +237,7 @@ async def test_a_thread_whose_provider_is_gone_waits_for_it_to_come_back(
         assert error == {
             "code": -32600,
             "message": "This chat uses model provider “gone”, which is no longer configured. "
-            "Restore this provider’s configuration to continue.",
+            "Restore this provider’s configuration to continue.",  # noqa: RUF001 - the wire
             "data": {"type": "modelProviderNotConfigured", "modelProvider": "gone"},
         }
         assert await listed(second) == []
@@ -269,4 +267,5 @@ async def test_a_thread_that_ran_while_nobody_listened_can_be_listened_to_again(
 
     finished = await server.notification("turn/completed")
     assert finished["turn"]["id"] == turn_id
+    await server.barrier()
     assert spoken(await talk(server, thread_id, "Three")) == ("completed", ["Three"])

@@ -138,13 +138,17 @@ async def test_the_thread_shows_what_it_was_begun_with(server: ServerProcess, pa
         ),
         (
             {"sandbox": "readOnly"},
-            "Invalid request: unknown variant `readOnly`, "
-            "expected one of `read-only`, `workspace-write`, `danger-full-access`",
+            (
+                "Invalid request: unknown variant `readOnly`, "
+                "expected one of `read-only`, `workspace-write`, `danger-full-access`"
+            ),
         ),
         (
             {"approvalPolicy": "on-failure"},
-            "Invalid request: unknown variant `on-failure`, "
-            "expected one of `untrusted`, `on-request`, `granular`, `never`",
+            (
+                "Invalid request: unknown variant `on-failure`, "
+                "expected one of `untrusted`, `on-request`, `granular`, `never`"
+            ),
         ),
         (
             {"approvalsReviewer": "x"},
@@ -274,7 +278,7 @@ async def test_the_file_comes_with_the_first_turn(fake: FakeOpenAI, own_server: 
 async def test_an_ephemeral_thread_works_and_leaves_nothing_behind(fake: FakeOpenAI, start: Start, home: Path) -> None:
     async with start() as server:
         await server.barrier()
-        before = files_below(home) if home.exists() else set()
+        before = files_below(home)
         result = await started(server, ephemeral=True)
         thread_id = result["thread"]["id"]
         assert (result["thread"]["ephemeral"], result["thread"]["path"]) == (True, None)
@@ -288,7 +292,7 @@ async def test_an_ephemeral_thread_works_and_leaves_nothing_behind(fake: FakeOpe
         assert len((await server.result("thread/turns/list", {"threadId": thread_id}))["data"]) == 2
         await server.close_input()
         assert await server.exit_status() == 0
-    assert (files_below(home) if home.exists() else set()) == before
+    assert files_below(home) == before
 
 
 @pytest.mark.parametrize("method", ["thread/resume", "thread/archive", "thread/fork"])

@@ -3,9 +3,10 @@
 How one turn goes is the business of ``tests.wire.turns``.
 """
 
+import os
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +22,7 @@ MIB: Final = 1024 * 1024
 LIMIT: Final = 120.0
 """Seconds for a whole load, on a machine that is busy with other tests."""
 
-WORDS: Final = ("plain ", "naïve ", "日本語 ", "🦆🪶 ", "\\\" \n", "e\u0301 ")
+WORDS: Final = ("plain ", "naïve ", "日本語 ", "🦆🪶 ", '\\" \n', "e\u0301 ")
 """Characters of one to four bytes, and those that JSON escapes."""
 
 Requests = Callable[[Json], Awaitable[Json | None]]
@@ -53,12 +54,15 @@ class Heard:
     :param pieces: of the model's messages, in order.
     :param texts: the model's messages that were completed.
     :param turns: as they ended, in order.
+    :param items: those that were completed, by turn.
+    :param begun: the turns that were said to begin.
     :param late: what was said of a turn after its end.
     """
 
     pieces: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     turns: list[Json] = field(default_factory=list)
+    items: dict[str, list[Json]] = field(default_factory=dict)
     begun: list[str] = field(default_factory=list)
     late: list[Json] = field(default_factory=list)
 
@@ -116,6 +120,16 @@ class Listener:
             yield
             tasks.cancel_scope.cancel()
 
+    async def for_seconds(self, seconds: float) -> None:
+        """Hear on for so long."""
+        with anyio.move_on_after(seconds):
+            await self.until(lambda: False)
+
+    async def to_the_end(self) -> None:
+        """Hear what a server that has died has said; the last line may have no end."""
+        with suppress(anyio.EndOfStream):
+            await self.until(lambda: False)
+
     async def ask(self, method: str, params: Iterable[Any]) -> list[Json]:
         """Send requests at once, and hear on until all have been answered; the answers in the order of the requests."""
         ids = [await self.send(method, one) for one in params]
@@ -165,14 +179,15 @@ class Listener:
             return
         params, heard = message["params"], self.threads[str(thread_of(message))]
         if turn_id in self._over:
-            # What a resumed thread has used is told together with its last turn.
             heard.late.append(message)
         elif method == DELTA:
             heard.pieces.append(params["delta"])
         elif method == "turn/started":
             heard.begun.append(turn_id)
-        elif method == "item/completed" and params["item"]["type"] == "agentMessage":
-            heard.texts.append(params["item"]["text"])
+        elif method == "item/completed":
+            heard.items.setdefault(turn_id, []).append(params["item"])
+            if params["item"]["type"] == "agentMessage":
+                heard.texts.append(params["item"]["text"])
         elif method == COMPLETED:
             self._over.add(turn_id)
             heard.turns.append(params["turn"])
@@ -209,12 +224,7 @@ def io_counts(server: ServerProcess) -> dict[str, int]:
     return {name: counts[name] for name in ("syscr", "syscw", "rchar", "wchar")}
 
 
-def descriptors(server: ServerProcess) -> int:
-    """Open descriptors."""
-    return len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
-
-
-async def with_deadline(wait: Awaitable[Any]) -> Any:
-    """Wait, but not for ever."""
-    with anyio.fail_after(DEADLINE):
-        return await wait
+def open_files(server: ServerProcess) -> list[str]:
+    """What its descriptors are, connections aside: some of them are kept for the next turn."""
+    links = [os.readlink(path) for path in Path(f"/proc/{server.process.pid}/fd").iterdir()]  # noqa: PTH115 - text
+    return sorted(link.partition(":")[0] for link in links if not link.startswith("socket:"))

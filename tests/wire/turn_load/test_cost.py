@@ -1,14 +1,12 @@
 """What a turn costs grows neither with the age of the process nor with the number of stored threads, and a list of
 10,000 of them stays interactive (issue 4, section 3)."""
 
-import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-import pytest
+import anyio
 
 from app_server.fake_openai.server import FakeOpenAI
 from tests.wire.turn_load.conftest import Start, load_server
@@ -26,7 +24,7 @@ AT_MOST: Final = 3.0
 """How much more CPU time an old turn may take: more than the noise, less than whatever grows."""
 
 INTERACTIVE: Final = 10.0
-"""Seconds, on a machine that is busy with other tests; measured on a quiet one, see the README of the benchmarks."""
+"""Seconds until a list comes, on a machine that is busy with other tests: 2.4 and 0.005 without and with an index."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +65,7 @@ async def cost_of_turns(listener: Listener) -> Cost:
     cpu, io = cpu_seconds(listener.server), io_counts(listener.server)
     await turns(listener, SAMPLE)
     after = io_counts(listener.server)
-    return Cost(
-        cpu_seconds(listener.server) - cpu, {name: count - io[name] for name, count in after.items()}
-    )
+    return Cost(cpu_seconds(listener.server) - cpu, {name: count - io[name] for name, count in after.items()})
 
 
 async def cost_in_new_process(start: Start) -> Cost:
@@ -119,25 +115,19 @@ async def test_with_10_000_stored_threads_a_turn_costs_the_same_and_they_are_lis
     alone.check_grows_not(await cost_in_new_process(partial(start, full)))
 
     async with start(full) as server:
-        listener, seconds = Listener(server), {}
-        for name in ("cold", "warm"):
-            begun = time.monotonic()
-            page = await server.result("thread/list", {"limit": 50, "sortKey": "created_at"})
-            seconds[name] = time.monotonic() - begun
-            assert len(page["data"]) == 50
-            assert page["nextCursor"]
-        print(seconds)
-        assert max(seconds.values()) < INTERACTIVE
+        await first_page(server, ids)  # there is no index yet
+        await first_page(server, ids)
+        listener = Listener(server)
         await turns(listener, 5)
-        after_list = await cost_of_turns(listener)
-        alone.check_grows_not(after_list)
-        print(alone, after_list)
+        alone.check_grows_not(await cost_of_turns(listener))
 
     async with start(full) as server:
-        begun = time.monotonic()
+        await first_page(server, ids)  # it is that of another process
+
+
+async def first_page(server: FastServer, ids: list[str]) -> None:
+    """The oldest threads, in good time."""
+    with anyio.fail_after(INTERACTIVE):
         page = await server.result("thread/list", {"limit": 50, "sortDirection": "asc", "sortKey": "created_at"})
-        print("indexed", time.monotonic() - begun)
-        assert [thread["id"] for thread in page["data"]] == ids[:50]
-        begun = time.monotonic()
-        page = await server.result("thread/list", {"limit": 50, "searchTerm": "hell"})
-        print("search", time.monotonic() - begun)
+    assert [thread["id"] for thread in page["data"]] == ids[:50]
+    assert page["nextCursor"]

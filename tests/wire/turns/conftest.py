@@ -4,7 +4,7 @@ To start a server takes longer than most of these tests, so those of a module sh
 a test has ended must not be about its turns. A test that ends its server, or needs another, uses ``start``.
 
 The providers ``once``, ``again`` and ``resend`` have a key of their own and differ in their retries (request/stream):
-0/0, 0/2 and 1/2. ``silent`` is patient for 0.2 s only, ``login`` and ``login_again`` want this server's login, and
+0/0, 0/2 and 1/2. ``silent`` is patient for 0.5 s only, ``login`` and ``login_again`` want this server's login, and
 ``backend`` is the ChatGPT backend's own path: what an account names for its origin is asked instead, so tests that use
 it name one on this machine.
 """
@@ -33,16 +33,17 @@ def anyio_backend() -> str:
 
 def providers(fake: FakeOpenAI) -> list[str]:
     """The overrides for the providers of these tests."""
-    base, login = f"{fake.base_url}/v1", {"env_key": "none", "requires_openai_auth": "true"}
+    base = f"{fake.base_url}/v1"
+    logged_in = partial(provider, env_key="none", requires_openai_auth="true")
     return [
         *provider("once", base),
         *provider("again", base, stream=2),
         *provider("resend", base, request=1, stream=2),
-        *provider("silent", base, stream_idle_timeout_ms="200"),
-        *provider("silent_again", base, request=1, stream=1, stream_idle_timeout_ms="200"),
-        *provider("login", base, **login),
-        *provider("login_again", base, stream=2, **login),
-        *provider("backend", f"{fake.base_url}/backend-api/codex", **login),
+        *provider("silent", base, stream_idle_timeout_ms="500"),
+        *provider("silent_again", base, request=1, stream=1, stream_idle_timeout_ms="500"),
+        *logged_in("login", base),
+        *logged_in("login_again", base, stream=2),
+        *logged_in("backend", f"{fake.base_url}/backend-api/codex"),
     ]
 
 
@@ -84,7 +85,7 @@ async def shared_server(
     shared_fake: FakeOpenAI, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[ServerProcess]:
     home = tmp_path_factory.mktemp("shared") / "home"
-    async with with_providers(shared_fake, home, "app_server.external_refresh_timeout=0.3") as server:
+    async with with_providers(shared_fake, home) as server:
         yield server
 
 

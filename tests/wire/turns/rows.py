@@ -1,6 +1,6 @@
 """What an upstream can do to a request, and what becomes of the turn: rows for the tests beside this file."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,6 +112,3 @@ def check(row: Row, outcome: Outcome, url: str) -> None:
         }
         for number in range(1, streams + 1)
     ]
-
-
-Outcomes = AsyncIterator[dict[str, Outcome]]

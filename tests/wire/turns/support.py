@@ -26,9 +26,7 @@ KEY: Final = "sk-of-the-provider"
 AT_ONCE: Final = 1.0
 """Seconds within which an interrupted turn is over, measured by the client; the aim is 0.1."""
 
-DROPPED: Final = (
-    "stream disconnected before completion: Transport error: network error: error decoding response body"
-)
+DROPPED: Final = "stream disconnected before completion: Transport error: network error: error decoding response body"
 ENDED: Final = "stream disconnected before completion: stream closed before response.completed"
 NO_ANSWER: Final = "stream disconnected before completion: error sending request"
 SILENT: Final = "stream disconnected before completion: idle timeout waiting for SSE"

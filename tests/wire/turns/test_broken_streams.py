@@ -12,7 +12,18 @@ import pytest
 
 from app_server.fake_openai.server import FakeOpenAI
 from tests.support.server import Json, ServerProcess
-from tests.wire.turns.support import DROPPED, ENDED, Course, asked, conversation, start_thread, talk, works
+from tests.wire.turns.support import (
+    DROPPED,
+    ENDED,
+    Course,
+    asked,
+    begin,
+    conversation,
+    courses,
+    start_thread,
+    talk,
+    works,
+)
 
 TEXT: Final = "Grüße, €, 🙂."  # characters of one to four bytes
 DELTAS: Final = 3
@@ -143,10 +154,9 @@ async def test_the_stream_may_come_in_pieces_of_any_size(fake: FakeOpenAI, serve
         assert (turn.status, turn.spoken, turn.streamed) == ("completed", [TEXT], TEXT), size
 
 
-async def test_a_turn_with_tools_of_reasoning_and_messages_breaks_in_its_second_half(
+async def test_whatever_was_begun_is_completed_when_a_stream_of_thoughts_and_words_breaks(
     fake: FakeOpenAI, server: ServerProcess
 ) -> None:
-    """Whatever was begun is completed, in whichever order the upstream began it."""
     total = 20
     for events in range(total):
         fake.script(reasoning="Hm.", raw_reasoning="Hmm.", text="Yes.", deltas=2)
@@ -164,14 +174,20 @@ async def test_a_turn_with_tools_of_reasoning_and_messages_breaks_in_its_second_
     await works(server, fake, thread)
 
 
-async def test_many_turns_break_at_once_and_each_ends_once(fake: FakeOpenAI, server: ServerProcess) -> None:
-    """What breaks one does not reach the others."""
-    thread = await start_thread(server, "once")
-    for point in points("drop")[::4]:
+async def test_many_streams_break_at_once_and_each_turn_ends_once(fake: FakeOpenAI, server: ServerProcess) -> None:
+    threads = {await start_thread(server, "once"): point for point in POINTS}
+    fake.script(text=TEXT, deltas=DELTAS, times=None)
+    for point in POINTS:
         fake.fault("responses", contains=f"<{point}>", **point.fault)
-        turn = await talk(server, thread, f"<{point}>")
-        assert turn.status == ("completed" if point.whole else "failed")
-        await works(server, fake, thread)
+    turns = {thread: await begin(server, thread, f"<{point}>") for thread, point in threads.items()}
+
+    ended = await courses(server, turns)
+
+    for thread, point in threads.items():
+        turn = ended[thread]
+        assert turn.spoken == point.said, point
+        assert turn.status == ("completed" if point.whole else "failed"), point
+        assert point.whole or turn.error["message"] == ERRORS[point.effect]
 
 
 def assert_all_completed(turn: Course) -> None:

@@ -111,7 +111,7 @@ async def test_after_a_silence_the_stream_is_begun_again_and_the_request_is_not_
 
 
 async def test_a_slow_stream_is_not_a_silent_one(fake: FakeOpenAI, server: ServerProcess) -> None:
-    fake.script(text="abcdef", deltas=6, delay=0.06)
+    fake.script(text="abcdef", deltas=6, delay=0.08)
     thread = await start_thread(server, "silent")
 
     done = await talk(server, thread)

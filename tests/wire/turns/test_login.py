@@ -53,9 +53,7 @@ async def test_nobody_logged_in_and_not_allowed_says_at_once_that_a_login_is_nee
 
     assert failed.error["codexErrorInfo"] == {"httpConnectionFailed": {"httpStatusCode": 401}}
     url = f"{fake.base_url}/v1/responses"
-    assert failed.error["message"] == (
-        f"unexpected status 401 Unauthorized: Who are you?, url: {url}. {NOT_LOGGED_IN}"
-    )
+    assert failed.error["message"] == (f"unexpected status 401 Unauthorized: Who are you?, url: {url}. {NOT_LOGGED_IN}")
     assert (failed.notices, len(asked(fake))) == ([], 1)
 
     await log_in_with_key(server, "sk-1")

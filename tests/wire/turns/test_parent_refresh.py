@@ -1,7 +1,4 @@
-"""A 401 in a turn whose tokens the parent owns (wire.md section 10; section 15, items 3, 4, 13 and 19).
-
-The parent has 0.3 s to answer (``external_refresh_timeout``; 10 s by default, as in the reference).
-"""
+"""A 401 in a turn whose tokens the parent owns (wire.md section 10; section 15, items 3, 4, 13 and 19)."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -20,7 +17,21 @@ from tests.support.upstream import (
     log_in_with_tokens,
     token_in_force,
 )
-from tests.wire.turns.support import Course, asked, begin, course, courses, start_thread, talk, works
+from tests.wire.turns.support import (
+    AT_ONCE,
+    Course,
+    asked,
+    begin,
+    course,
+    courses,
+    nothing_more,
+    start_thread,
+    talk,
+    works,
+)
+
+SHORT = "app_server.external_refresh_timeout=0.5"
+"""How long the parent has to answer; 10 s by default, as in the reference."""
 
 UNAUTHORIZED = {"httpConnectionFailed": {"httpStatusCode": 401}}
 
@@ -107,25 +118,32 @@ async def test_an_error_fails_the_turn_with_its_code_and_its_text_beside(
     await refused.asks_again()
 
 
-async def test_no_answer_in_time_fails_the_turn(refused: Refused) -> None:
-    failed = await course(refused.server, refused.thread, refused.turn_id)
+async def test_no_answer_in_time_fails_the_turn(fake: FakeOpenAI, start: Start) -> None:
+    async with start(SHORT) as server:
+        refused = await until_asked(server, fake)
 
-    assert failed.error["message"] == "auth refresh request timed out after 0.3s"
-    assert failed.error["codexErrorInfo"] == "other"
-    assert len(refused.bearers()) == 1
-    await refused.asks_again()
+        failed = await course(server, refused.thread, refused.turn_id)
+
+        assert failed.error["message"] == "auth refresh request timed out after 0.5s"
+        assert failed.error["codexErrorInfo"] == "other"
+        assert len(refused.bearers()) == 1
+        assert await token_in_force(server) == refused.tokens.access_token
 
 
-async def test_a_late_answer_changes_nothing_of_the_turn_and_is_used_by_the_next(refused: Refused) -> None:
+async def test_a_late_answer_changes_nothing_of_the_turn_and_is_used_by_the_next(
+    fake: FakeOpenAI, start: Start
+) -> None:
     """In the reference it is thrown away and the next turn asks again."""
-    failed = await course(refused.server, refused.thread, refused.turn_id)
-    assert failed.status == "failed"
-    newer = refused.fake.mint()
+    async with start(SHORT) as server:
+        refused = await until_asked(server, fake)
+        failed = await course(server, refused.thread, refused.turn_id)
+        assert failed.status == "failed"
+        newer = fake.mint()
 
-    await refused.reply(result=fresh(newer))
+        await refused.reply(result=fresh(newer))
 
-    request = await works(refused.server, refused.fake, refused.thread)
-    assert request.bearer == newer.access_token
+        assert (await works(server, fake, refused.thread)).bearer == newer.access_token
+        nothing_more(await server.barrier())
 
 
 @pytest.mark.parametrize(
@@ -217,7 +235,7 @@ async def test_a_turn_that_waits_for_the_parent_can_be_interrupted(refused: Refu
 
 async def test_a_logout_while_the_parent_is_asked_does_not_wait_and_ends_the_turn(refused: Refused) -> None:
     """In the reference the logout waits until the refresh has ended (wire.md section 15.4)."""
-    with anyio.fail_after(0.25):
+    with anyio.fail_after(AT_ONCE):
         assert await refused.server.result("account/logout") == {}
 
     failed = await course(refused.server, refused.thread, refused.turn_id)

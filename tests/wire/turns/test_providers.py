@@ -138,7 +138,7 @@ async def test_a_permanent_failure_costs_the_product_of_both_counts(
 async def test_the_built_in_provider_is_asked_with_the_stored_login_and_says_its_version(
     fake: FakeOpenAI, start: Start
 ) -> None:
-    async with start("model_provider=\"openai\"", env={}) as server:
+    async with start('model_provider="openai"', env={}) as server:
         await server.result("account/login/start", {"type": "apiKey", "apiKey": "sk-stored"})
         thread = await start_thread(server, "openai")
 
@@ -198,7 +198,9 @@ async def test_a_thread_of_a_provider_that_is_not_configured_does_not_begin(serv
     assert error == {"code": -32600, "message": "failed to load configuration: Model provider `what` not found"}
 
 
-async def test_a_stored_sign_in_is_used_by_the_first_turn_after_the_start(fake: FakeOpenAI, start: Start, home: Path) -> None:
+async def test_a_stored_sign_in_is_used_by_the_first_turn_after_the_start(
+    fake: FakeOpenAI, start: Start, home: Path
+) -> None:
     tokens = fake.mint()
     store(home, managed_login(tokens))
     async with start(env={KEY_VARIABLE: ""}) as server:

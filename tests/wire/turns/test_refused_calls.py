@@ -16,9 +16,7 @@ BAD_IDS = {
         "found `z` at 1"
     ),
     "01a1fdba-c399-74ef-974d": "invalid thread id: invalid group count: expected 5, found 4",
-    "1a1fdba-c399-74ef-974d-1f21f9c538ec": (
-        "invalid thread id: invalid group length in group 0: expected 8, found 7"
-    ),
+    "1a1fdba-c399-74ef-974d-1f21f9c538ec": ("invalid thread id: invalid group length in group 0: expected 8, found 7"),
 }
 
 CALLS: dict[str, Json] = {
@@ -103,9 +101,7 @@ async def test_an_empty_turn_id_interrupts_whatever_turn_runs(fake: FakeOpenAI, 
     assert (await course(server, thread, turn_id)).status == "interrupted"
 
 
-async def test_an_input_that_is_too_large_is_refused_with_the_numbers(
-    fake: FakeOpenAI, server: ServerProcess
-) -> None:
+async def test_an_input_that_is_too_large_is_refused_with_the_numbers(fake: FakeOpenAI, server: ServerProcess) -> None:
     thread = await start_thread(server, "once")
     most = 1_048_576
     text = "ü" * (most + 1)

@@ -44,7 +44,8 @@ REACHED: Final = {
         "You hit your spend cap set in your workspace. Increase your spend cap to continue."
     ),
     "workspace_member_usage_limit_reached": (
-        "You hit your spend cap set by the owner of your workspace. Ask an owner to increase your spend cap to continue."
+        "You hit your spend cap set by the owner of your workspace. "
+        "Ask an owner to increase your spend cap to continue."
     ),
     "rate_limit_reached": f"{HIT}. Try again later.",
 }
@@ -85,7 +86,7 @@ def at(then: datetime) -> str:
 
 
 async def test_until_when_on_another_day(fake: FakeOpenAI, server: ServerProcess) -> None:
-    months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+    months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
     for days in (2, 3, 12, 33):
         then = datetime.now() + timedelta(days=days)
         ending = {1: "st", 2: "nd", 3: "rd"}.get(then.day % 10, "th") if then.day not in (11, 12, 13) else "th"
@@ -112,9 +113,7 @@ async def test_a_promotion_and_a_particular_limit_say_more_than_the_plan(
     said = await reach(fake, server, {"x-codex-promo-message": "PROMO text"}, plan_type="plus")
     assert said.text == f"{HIT}. PROMO text, or {LATER}"
 
-    said = await reach(
-        fake, server, {"x-codex-active-limit": "codex_other", "x-codex-other-limit-name": "Other Limit"}
-    )
+    said = await reach(fake, server, {"x-codex-active-limit": "codex_other", "x-codex-other-limit-name": "Other Limit"})
     assert said.text == f"{HIT} for Other Limit. Switch to another model now, or {LATER}"
 
 
