@@ -6,9 +6,12 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/runtime-installed
 STAMP := $(VENV)/dev-installed
 CLIENTS := $(VENV)/clients-installed
+PACKAGING := .cache/packaging
+PACKAGING_STAMP := $(PACKAGING)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types schema schema-check unit test-typescript test-keyring test-browser soak bench clean
+.PHONY: help demo test lint types schema schema-check unit test-typescript test-keyring test-browser soak bench
+.PHONY: dist zipapp clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -28,6 +31,12 @@ $(CLIENTS): $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --group clients && touch $@ \
 	  || echo 'The published clients were not installed, so tests/clients will fail.' >&2
 
+$(PACKAGING_STAMP): pyproject.toml
+	$(PYTHON) -m venv $(PACKAGING)
+	$(PACKAGING)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(PACKAGING)/bin/python -m pip install --quiet --disable-pip-version-check --group dist
+	@touch $@
+
 demo: $(RUNTIME) ## Run the main job offline: sign in, converse, 401, refresh, retry, sign out
 	$(BIN)/app-server demo
 
@@ -39,6 +48,7 @@ lint: $(STAMP) ## Check style
 
 types: $(STAMP) ## Check types
 	$(BIN)/mypy
+	$(BIN)/mypy examples/python tools
 
 schema: $(STAMP) ## Write schema/ anew from the declarations
 	$(BIN)/python -m protocol.export
@@ -49,8 +59,8 @@ schema-check: $(STAMP) ## Check that schema/ is what the declarations say
 unit: $(STAMP) $(if $(filter-out 0,$(APP_SERVER_WITHOUT_CLIENTS)),,$(CLIENTS)) ## Run the tests, a file at a time on each core
 	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
-test-typescript: $(STAMP) ## Check that tsc --strict accepts schema/ts (needs npm)
-	npm install --silent --no-save --no-audit --no-fund --prefix .cache/tsc typescript@5
+test-typescript: $(STAMP) ## Check schema/ts and the examples with tsc --strict and Node (needs npm)
+	npm install --silent --no-save --no-audit --no-fund --prefix .cache/tsc typescript@5 @types/node@20 @types/vscode@1.90
 	APP_SERVER_TSC=$(CURDIR)/.cache/tsc/node_modules/.bin/tsc $(BIN)/python -m pytest -m tsc
 
 test-keyring: $(STAMP) ## Test logins in a real Secret Service (Debian: apt-get install dbus gnome-keyring)
@@ -64,6 +74,16 @@ soak: $(STAMP) ## Run the long tests
 
 bench: $(STAMP) ## Measure the server; PEER='command …' measures that beside it
 	$(BIN)/python benchmarks/run.py $(if $(PEER),--peer '$(PEER)')
+
+dist: $(PACKAGING_STAMP) ## Build wheel and sdist, and check them in a clean environment
+	rm -f dist/app_server-*
+	$(PACKAGING)/bin/python -m build --outdir dist .
+	$(PACKAGING)/bin/twine check --strict dist/app_server-*
+	$(PACKAGING)/bin/python -m tools.check_dist dist
+
+zipapp: dist ## Build dist/app-server.pyz, one file for this interpreter and this system, and check it
+	$(PACKAGING)/bin/python -m tools.zipapp.build dist/app_server-*.whl dist/app-server.pyz
+	$(PACKAGING)/bin/python -m tools.check_zipapp dist/app-server.pyz
 
 clean: ## Remove what was made
 	rm -rf $(VENV) .cache build dist .mypy_cache .ruff_cache .pytest_cache

@@ -31,6 +31,7 @@ from app_server.codex_home import as_text
 from app_server.config import Configuration, ConfigWarning, Settings
 from app_server.connection import Connection
 from app_server.diagnosis.report import Diagnosis
+from app_server.diagnosis.server import ServerDiagnostics
 from app_server.handlers.account import AccountHandlers
 from app_server.handlers.diagnosis import DiagnosisHandlers
 from app_server.handlers.lifecycle import LifecycleHandlers
@@ -38,10 +39,12 @@ from app_server.handlers.rate_limits import RateLimitHandlers
 from app_server.handlers.table import account_table
 from app_server.login_flows import LoginFlows
 from app_server.outgoing import Outgoing
+from app_server.request_context import inside
 from app_server.router import Router, Table
 from app_server.server_requests import ask_parent_for_tokens
 from app_server.session import Session
 from app_server.signals import end_on_sigterm
+from app_server.tracing import open_tracer
 from app_server.transport.base import Transport
 from protocol.jsonrpc import Request
 from protocol.lifecycle import CONFIG_WARNING, ConfigWarningNotification, TextPosition, TextRange
@@ -66,13 +69,15 @@ async def serve(
     """
     session = Session()
     client = HttpClient(configuration.settings.ca_certificate, lambda: session.identity)
+    tracer = open_tracer() if configuration.settings.otel else None
     try:
-        async with anyio.create_task_group() as tasks:
-            connection = await _compose(transport, configuration, session, client, tasks)
-            if handle_signals and sys.platform != "win32":
-                tasks.start_soon(end_on_sigterm, connection.end)
-            await connection.run(answered)
-            tasks.cancel_scope.cancel()
+        with inside(tracer=tracer):
+            async with anyio.create_task_group() as tasks:
+                connection = await _compose(transport, configuration, session, client, tasks)
+                if handle_signals and sys.platform != "win32":
+                    tasks.start_soon(end_on_sigterm, connection.end)
+                await connection.run(answered)
+                tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True), anyio.move_on_after(1):
             await client.aclose()
@@ -163,9 +168,12 @@ async def _compose(
         lifecycle,
         AccountHandlers(accounts),
         RateLimitHandlers(auth, usage),
-        DiagnosisHandlers(Diagnosis(settings, configuration.warnings, client, store, auth)),
+        DiagnosisHandlers(
+            Diagnosis(settings, configuration.warnings, client, store, auth),
+            ServerDiagnostics(outgoing, auth, client, lambda: connection, lambda: conversations),
+        ),
     )
-    return Connection(
+    connection = Connection(
         transport,
         outgoing,
         Router(table, begin_conversations),
@@ -176,6 +184,7 @@ async def _compose(
         closing=closing,
         finish=finish,
     )
+    return connection
 
 
 def _refresh_url(settings: Settings, tokens: ManagedTokens) -> str:

@@ -7,7 +7,7 @@ The reading path never waits for a handler or for a client's answer. It pauses o
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import anyio
@@ -63,6 +63,25 @@ class Connection:
         self._lanes: dict[Scope, Lane] = {}
         self._running: dict[int, Call] = {}
         self._ending = anyio.Event()
+        self.received = 0
+        """Requests with a usable id; each is answered, has failed, or is in flight."""
+        self.answered = 0
+        self.failed = 0
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that have been admitted and not answered."""
+        return self._backlog.calls
+
+    @property
+    def queued_bytes(self) -> int:
+        """What they count as; see :class:`Backlog`."""
+        return self._backlog.bytes
+
+    @property
+    def lanes(self) -> Mapping[Scope, Lane]:
+        """Where they wait and run."""
+        return self._lanes
 
     def end(self) -> None:
         """Read no more; answer what was received; then :meth:`run` returns."""
@@ -135,6 +154,7 @@ class Connection:
         try:
             message = decode(line)
         except MalformedRequest as error:
+            self.received += 1
             await self._refuse(error.request_id, error)
             return
         except WireError as error:
@@ -151,10 +171,13 @@ class Connection:
 
     async def _refuse(self, request_id: RequestId | None, error: WireError) -> None:
         """Answer with an error at once. Nothing but the reading itself bounds how many of these there are."""
+        if request_id is not None:
+            self.failed += 1
         self._outgoing.fail(request_id, error)
         await self._outgoing.room()
 
     async def _admit(self, request: Request, size: int) -> None:
+        self.received += 1
         try:
             call = self._router.resolve(request, size)
             scope = call.declaration.scope
@@ -168,36 +191,41 @@ class Connection:
             await self._refuse(request.id, error)
             return
         self._backlog.enter(call)
+        call.scope.begin()
         if scope is Scope.HANDSHAKE:
             await self._carry_out(call)
         else:
             self._lanes[scope].admit(call)
 
     async def _adopt_handshake(self, answered: Request) -> None:
+        self.received += 1
+        self.answered += 1
         outcome = await self._router.carry_out(self._router.resolve(answered, 0))
         if isinstance(outcome, Reply):
             _follow_up(outcome)
 
     async def _carry_out(self, call: Call) -> Deferred[Any] | None:
         self._running[id(call)] = call
-        try:
-            await self._outgoing.room()
-            outcome = await self._router.carry_out(call)
-        except Exception as error:
-            self._answer_error(call, error)
-            return None
-        if isinstance(outcome, Deferred):
-            return outcome
-        self._answer(call, outcome)
+        with call.scope:
+            try:
+                await self._outgoing.room()
+                outcome = await self._router.carry_out(call)
+            except Exception as error:
+                self._answer_error(call, error)
+                return None
+            if isinstance(outcome, Deferred):
+                return outcome
+            self._answer(call, outcome)
         return None
 
     async def _finish(self, call: Call, deferred: Deferred[Any]) -> None:
-        try:
-            reply = await deferred.finish()
-        except Exception as error:
-            self._answer_error(call, error)
-        else:
-            self._answer(call, reply)
+        with call.scope:
+            try:
+                reply = await deferred.finish()
+            except Exception as error:
+                self._answer_error(call, error)
+            else:
+                self._answer(call, reply)
 
     def _answer(self, call: Call, reply: Reply[Any]) -> None:
         if id(call) not in self._running:
@@ -207,17 +235,21 @@ class Connection:
         except Exception as error:
             self._answer_error(call, error)
             return
+        self.answered += 1
         self._forget(call)
         _follow_up(reply)
 
     def _answer_error(self, call: Call, error: Exception) -> None:
         if id(call) in self._running:
-            self._outgoing.fail(call.id, as_wire_error(error))
-            self._forget(call)
+            told = as_wire_error(error)
+            self._outgoing.fail(call.id, told)
+            self.failed += 1
+            self._forget(call, told.code)
 
-    def _forget(self, call: Call) -> None:
+    def _forget(self, call: Call, error_code: int | None = None) -> None:
         del self._running[id(call)]
         self._backlog.leave(call)
+        call.scope.end(error_code)
 
     async def _drain(self, tasks: TaskGroup) -> None:
         """Answer what was received, within the time there is; what is then left gets an error."""
@@ -233,6 +265,7 @@ class Connection:
             self._running.clear()
             for call in unanswered:
                 self._outgoing.fail(call.id, InternalError("the server is shutting down"))
+                call.scope.end(InternalError.code)
         with anyio.move_on_after(1):
             await self._outgoing.flush()
         tasks.cancel_scope.cancel()

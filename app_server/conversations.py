@@ -53,11 +53,11 @@ class Conversations:
         settings, cwd = configuration.settings, str(Path.cwd())
         store = ThreadStore(settings.codex_home)
         self._models = ModelCatalogue(settings, ModelsEndpoint(client, http, settings, os.environ), auth.current)
-        self._threads = LoadedThreads(tasks, store, settings.thread_unload_delay)
-        self._opening = ThreadOpening(self._threads, store, configuration, self._models, outgoing, session, cwd)
-        api = ResponsesApi(client, http, auth, routing, os.environ)
-        self._turns = Turns(self._threads, api, ToolsOfParent(outgoing), tasks)
-        self._shelf = ThreadShelf(self._threads, store, settings.model_provider)
+        self.threads = LoadedThreads(tasks, store, settings.thread_unload_delay)
+        self._opening = ThreadOpening(self.threads, store, configuration, self._models, outgoing, session, cwd)
+        self.api = ResponsesApi(client, http, auth, routing, os.environ)
+        self.turns = Turns(self.threads, self.api, ToolsOfParent(outgoing), tasks)
+        self._shelf = ThreadShelf(self.threads, store, settings.model_provider)
         self._outgoing = outgoing
         self._configuration = configuration
         self._cwd = cwd
@@ -65,9 +65,9 @@ class Conversations:
     def table(self) -> Table:
         """The handlers."""
         return conversation_table(
-            ThreadHandlers(self._threads, self._opening, self._turns, self._outgoing),
+            ThreadHandlers(self.threads, self._opening, self.turns, self._outgoing),
             ThreadStoreHandlers(self._shelf, self._outgoing),
-            TurnHandlers(self._turns),
+            TurnHandlers(self.turns),
             ModelHandlers(self._configuration.settings, self._models),
             ConfigHandlers(self._configuration),
             FeatureHandlers(self._shelf.exists, self._cwd),
@@ -75,8 +75,8 @@ class Conversations:
 
     def close_in(self, seconds: float) -> None:
         """The client has closed its side: turns that run have so many seconds."""
-        self._threads.close_in(seconds)
+        self.threads.close_in(seconds)
 
     async def finish(self) -> None:
         """Wait for the turns that run, and end those that take too long."""
-        await self._threads.finish()
+        await self.threads.finish()

@@ -20,6 +20,11 @@ class Flight(Generic[T]):
         """Whether there is an outcome."""
         return self._landed.is_set()
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether there is a result."""
+        return self.landed and self._error is None
+
     def succeed(self, result: T) -> None:
         """Give everybody the result; a later outcome is ignored."""
         if not self.landed:

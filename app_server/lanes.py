@@ -25,7 +25,7 @@ class Backlog:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._bytes = 0
+        self.bytes = 0
         self.calls = 0
         self._changed = anyio.Event()
         self._waited_for = False
@@ -33,20 +33,20 @@ class Backlog:
     def enter(self, call: Call) -> None:
         """A call was admitted."""
         self.calls += 1
-        self._bytes += call.size + CALL_OVERHEAD
+        self.bytes += call.size + CALL_OVERHEAD
 
     def leave(self, call: Call) -> None:
         """A call was answered."""
         self.calls -= 1
-        self._bytes -= call.size + CALL_OVERHEAD
-        if self._waited_for and (self.calls == 0 or self._bytes <= self._max_bytes):
+        self.bytes -= call.size + CALL_OVERHEAD
+        if self._waited_for and (self.calls == 0 or self.bytes <= self._max_bytes):
             self._changed.set()
             self._changed = anyio.Event()
             self._waited_for = False
 
     async def room(self) -> None:
         """Wait until more may be read. One line may always be read, however long it is."""
-        while self._bytes > self._max_bytes:
+        while self.bytes > self._max_bytes:
             self._waited_for = True
             await self._changed.wait()
 
@@ -82,6 +82,21 @@ class Lane:
         self._waiting: deque[Call] = deque()
         self._workers = 0
         self._deferred = anyio.CapacityLimiter(self.DEFERRED)
+
+    @property
+    def waiting(self) -> int:
+        """Calls whose turn has not come."""
+        return len(self._waiting)
+
+    @property
+    def running(self) -> int:
+        """Calls that have begun, but for those that are deferred."""
+        return self._workers
+
+    @property
+    def deferred(self) -> int:
+        """Calls that have had their turn and wait for somebody else."""
+        return self._deferred.borrowed_tokens
 
     def admit(self, call: Call) -> None:
         """Take a call in; it runs when its turn comes."""

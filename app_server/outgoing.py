@@ -100,7 +100,17 @@ class Outgoing:
         if not self._pending.resolve(response):
             log.debug("ignored an answer whose id nobody waits for")
 
+    @property
+    def unanswered(self) -> int:
+        """Requests to the client that somebody waits for."""
+        return len(self._pending)
+
     # How it gets out
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes that wait to be written."""
+        return self._queued_bytes
 
     async def room(self) -> None:
         """Wait until no more than HIGH_WATER bytes wait to be written."""

@@ -64,6 +64,9 @@ class PendingRequests:
         self._flights: dict[int, Flight[Response]] = {}
         self._closed = False
 
+    def __len__(self) -> int:
+        return len(self._flights)
+
     @contextmanager
     def open(self) -> Iterator[tuple[int, Flight[Response]]]:
         """A new id and its answer to come; leaving the block forgets the id, whatever ended the wait.

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from app_server.tracing import RequestScope
 from protocol.base import WireValue
 from protocol.errors import ExperimentalApiRequired, InternalError, InvalidRequest, WireError
 from protocol.jsonrpc import Request
@@ -56,12 +57,14 @@ class Call:
     """A decoded request on its way to its handler.
 
     :param size: bytes of the line it came in, for the bound on what may wait.
+    :param scope: to be entered where something is done for it.
     """
 
     request: Request
     declaration: ClientRequest[Any, Any]
     params: Any
     size: int
+    scope: RequestScope = field(default_factory=RequestScope)
 
     @property
     def id(self) -> str | int:
@@ -103,7 +106,9 @@ class Router:
             names = tuple(declaration.method for declaration in CLIENT_REQUESTS)
             raise InvalidRequest(f"Invalid request: {unknown_variant(request.method, names)}")
         declaration = found[0]
-        return Call(request, declaration, declaration.decode(request.params), size)
+        params = declaration.decode(request.params)
+        scope = RequestScope(request.method, request.id, getattr(params, "thread_id", None), request.trace)
+        return Call(request, declaration, params, size, scope)
 
     def complete(self) -> None:
         """Have all handlers there, unless they are.

@@ -35,13 +35,13 @@ def as_text(results: list[Result], versions: dict[str, str]) -> str:
     """A table for people."""
     lines = [f"{name}: {value}" for name, value in _machine().items()]
     lines += [f"{name}: {user_agent}" for name, user_agent in versions.items()]
-    lines += ["", f"{'':48}" + "".join(f"{name:>24}" for name in _COLUMNS) + f"{'ratio':>8}   aim"]
+    lines += ["", f"{'':48}" + "".join(f"{name:>27}" for name in _COLUMNS) + f"{'ratio':>8}   aim"]
     for row, samples in results:
         lines.append(row.name)
         for figure in row.figures:
             summary = _summary(figure, samples)
             label = f"  {figure.label}" + (f", {figure.unit}" if figure.unit else "")
-            columns = "".join(f"{_cell(summary.get(name)):>24}" for name in _COLUMNS)
+            columns = "".join(f"{_cell(summary.get(name)):>27}" for name in _COLUMNS)
             ratio = "" if summary["ratio"] is None else f"{summary['ratio']:.3g}"
             lines.append(f"{label:48}{columns}{ratio:>8}   {figure.aim}".rstrip())
     lines += ["", "Medians, with the least and the most of all measurements in brackets. Ratios are ours/peer."]

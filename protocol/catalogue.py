@@ -21,6 +21,7 @@ from protocol.method import ClientNotification, ClientRequest, ServerNotificatio
 
 CLIENT_REQUESTS: Final[tuple[ClientRequest[Any, Any], ...]] = (
     lifecycle.INITIALIZE,
+    diagnosis.SERVER_DIAGNOSTICS,
     thread.THREAD_START,
     thread.THREAD_RESUME,
     thread.THREAD_FORK,

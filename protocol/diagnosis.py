@@ -1,10 +1,11 @@
-"""What stands in the way of a login: ``account/diagnose``. It is not in the reference."""
+"""What stands in the way of a login (``account/diagnose``, which is not in the reference), and what the server is busy
+with (``server/diagnostics``)."""
 
 from typing import Literal
 
 from protocol.account import AuthMode, PlanType
-from protocol.base import Int64, UInt, WireModel
-from protocol.method import ClientRequest, ParamsPresence
+from protocol.base import Int64, UInt, UInt32, UInt64, WireModel
+from protocol.method import ClientRequest, Empty, ParamsPresence
 
 FindingStatus = Literal["ok", "warning", "error"]
 """`error`: it stands in the way of a login. `warning`: it does not, and should be looked at."""
@@ -74,6 +75,41 @@ class DiagnoseAccountResponse(WireModel):
     """By name: this server, the wire it speaks, Python, the libraries it stands on, and the operating system."""
 
 
+class ServerDiagnosticsParams(Empty):
+    """Nothing to say."""
+
+
+class ServerDiagnosticsProcess(WireModel):
+    """The process of the server."""
+
+    id: UInt32
+    resident_memory_bytes: UInt64 | None = None
+    """Null where the operating system does not tell."""
+    physical_footprint_bytes: UInt64 | None = None
+    """Always null here."""
+
+
+class ServerDiagnosticsGauge(WireModel):
+    """A number by its name, such as `app.requests.in_flight`."""
+
+    name: str
+    value: UInt64
+
+
+class ServerDiagnosticsResponse(WireModel):
+    """What the server is busy with. Nothing in it is a secret, or anything that was said."""
+
+    process: ServerDiagnosticsProcess
+    gauges: list[ServerDiagnosticsGauge]
+    """How much there is of something now."""
+    counters: list[ServerDiagnosticsGauge] = []
+    """How often something has happened since the start."""
+    version: str | None = None
+    """Of this server."""
+    uptime_ms: UInt64 | None = None
+    """Since it began to serve this client."""
+
+
 DIAGNOSE = ClientRequest(
     "account/diagnose",
     DiagnoseAccountParams,
@@ -82,3 +118,7 @@ DIAGNOSE = ClientRequest(
     experimental=True,
 )
 """Look for what stands in the way of a login; nothing is changed."""
+SERVER_DIAGNOSTICS = ClientRequest(
+    "server/diagnostics", ServerDiagnosticsParams, ServerDiagnosticsResponse, experimental=True
+)
+"""Look at what the server is busy with."""

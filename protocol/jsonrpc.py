@@ -21,11 +21,15 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 @dataclass(slots=True)
 class Request:
-    """A request that expects exactly one answer."""
+    """A request that expects exactly one answer.
+
+    :param trace: W3C trace context, as it was sent: whatever it holds, it is no reason to refuse a request.
+    """
 
     id: RequestId
     method: str
     params: Any = field(default=ABSENT, repr=False)
+    trace: Any = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
@@ -104,7 +108,7 @@ def _decode_call(value: dict[str, Any]) -> Request | Notification:
         raise InvalidRequest("Invalid request: the id must be a string or an integer")
     if not isinstance(method, str):
         raise MalformedRequest("Invalid request: the method must be a string", request_id)
-    return Request(request_id, method, params)
+    return Request(request_id, method, params, value.get("trace"))
 
 
 def _decode_response(value: dict[str, Any]) -> Response:

@@ -17,11 +17,13 @@ from pydantic import SecretStr
 from app_server.auth.credentials import Credential, ManagedTokens
 from app_server.auth.errors import RecoveryFailed, RefreshRejected, RefreshUnavailable, SignedOut
 from app_server.auth.journal import Journal
+from app_server.auth.refresh_counts import RefreshCounts
 from app_server.auth.stores.auth_file import Fingerprint
 from app_server.auth.stores.store import Access, Store
 from app_server.auth.stores.store_errors import StoreError
 from app_server.auth.token_endpoint import ALREADY_USED, RefreshReason, TokenEndpoint
 from app_server.flight import Flight
+from app_server.tracing import span
 
 SAVING: Final = 3.0
 """Seconds by which another process's refresh is waited for longer than the exchange with the issuer can take."""
@@ -93,6 +95,7 @@ class ManagedRefresh:
         self._unsaved: ManagedTokens | None = None
         self._spent: SecretStr | None = None
         self._presented: SecretStr | None = None
+        self.counts = RefreshCounts()
 
     def rejection(self, tokens: ManagedTokens) -> RefreshRejected | None:
         """Why these tokens can never be refreshed, if that is known."""
@@ -152,10 +155,13 @@ class ManagedRefresh:
         self._unsaved = self._spent = self._rejected = None
 
     async def _carry_out(self, refresh: _UnderWay, reason: RefreshReason) -> None:
-        with refresh.scope:
+        self.counts.asked += 1
+        kind = {"app_server.refresh.kind": "managed", "app_server.refresh.reason": reason}
+        with span("refresh", kind) as traced, refresh.scope:
             try:
                 newer, seen = await self._refresh(refresh.used, reason)
             except RecoveryFailed as error:
+                traced.fail(type(error).__name__)
                 self._end(refresh)
                 if isinstance(error, RefreshRejected):
                     self._rejected = (refresh.used, error)
@@ -165,6 +171,7 @@ class ManagedRefresh:
                 self._end(refresh)
                 self._adopt(newer, seen)
                 refresh.flight.succeed(newer)
+        self.counts.ended(well=refresh.flight.succeeded)
 
     def _end(self, refresh: _UnderWay) -> None:
         if self._under_way is refresh:

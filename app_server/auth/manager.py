@@ -29,6 +29,7 @@ from app_server.auth.journal import Journal
 from app_server.auth.managed import ManagedRefresh
 from app_server.auth.parent import AskParent, ParentRefresh
 from app_server.auth.policy import LoginPolicy
+from app_server.auth.refresh_counts import RefreshCounts
 from app_server.auth.schedule import Schedule
 from app_server.auth.stores.auth_file import Fingerprint
 from app_server.auth.stores.store import LOCK_TIMEOUT, Store
@@ -98,6 +99,16 @@ class AuthManager:
         if self._environment_token is not None:
             self._environment_resolved = Flight()
             self._tasks.start_soon(self._resolve_environment, self._environment_token, self._environment_resolved)
+
+    @property
+    def parent_refreshes(self) -> RefreshCounts:
+        """How often the parent was asked for tokens."""
+        return self._parent.counts
+
+    @property
+    def managed_refreshes(self) -> RefreshCounts:
+        """How often managed tokens were refreshed."""
+        return self._managed.counts
 
     @property
     def in_force(self) -> Credential | None:

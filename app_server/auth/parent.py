@@ -13,8 +13,10 @@ from pydantic import SecretStr
 
 from app_server.auth.credentials import ExternalTokens, plan_type
 from app_server.auth.errors import ParentTimedOut, RecoveryFailed, SignedOut
+from app_server.auth.refresh_counts import RefreshCounts
 from app_server.auth.tokens import parse_claims
 from app_server.flight import Flight
+from app_server.tracing import span
 
 LATE_ANSWER: Final = 120.0
 """Seconds after which even a late answer is given up."""
@@ -73,6 +75,7 @@ class ParentRefresh:
         self._timeout = timeout
         self._current: _Question | None = None
         self._late: deque[_Question] = deque()
+        self.counts = RefreshCounts()
 
     async def newer_than(self, used: ExternalTokens) -> ExternalTokens:
         """Wait for tokens that replace ``used``; everybody who asks about the same tokens shares one question.
@@ -109,14 +112,17 @@ class ParentRefresh:
                 self._late.popleft().scope.cancel()
 
     async def _carry_out(self, question: _Question) -> None:
-        with question.scope:
+        self.counts.asked += 1
+        with span("refresh", {"app_server.refresh.kind": "parent"}) as traced, question.scope:
             try:
                 tokens = await self._ask(question.used, self._timeout + LATE_ANSWER)
             except RecoveryFailed as error:
+                traced.fail(type(error).__name__)
                 question.flight.fail(error)
                 self._forget(question)
             else:
                 self._adopt(tokens)
+        self.counts.ended(well=question.flight.succeeded)
 
     def _forget(self, question: _Question) -> None:
         if self._current is question:

@@ -14,6 +14,7 @@ from app_server.auth.credentials import Credential, ManagedTokens
 from app_server.auth.errors import RecoveryFailed
 from app_server.auth.token_endpoint import RefreshReason
 from app_server.auth.tokens import expires_at
+from app_server.request_context import detached
 
 BEFORE_EXPIRY: Final = timedelta(seconds=300)
 WITHOUT_EXPIRY: Final = timedelta(days=8)
@@ -85,7 +86,8 @@ class Schedule:
             self._scope = None
         if isinstance(credential, ManagedTokens) and (when := due(credential)) is not None:
             self._scope = anyio.CancelScope()
-            self._tasks.start_soon(self._wait, self._scope, credential, when, refresher)
+            with detached():  # the request that brought the tokens is over by then
+                self._tasks.start_soon(self._wait, self._scope, credential, when, refresher)
 
     async def _wait(self, scope: anyio.CancelScope, tokens: ManagedTokens, when: Due, refresher: Refresher) -> None:
         with scope:

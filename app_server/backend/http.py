@@ -8,13 +8,14 @@ file where one is configured (wire.md section 1). Connections are kept alive and
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from app_server.auth.token_endpoint import HttpAnswer
+from app_server.tracing import Span, upstream_span
 from app_server.version import __version__
 
 if TYPE_CHECKING:
@@ -81,6 +82,12 @@ class HttpClient:
         self._identity = identity
         self._client: httpx2.AsyncClient | None = None
         self._opening = anyio.Lock()
+        self.requests = 0
+        """Requests that were sent, or tried to be."""
+        self.unanswered = 0
+        """Those of them that nobody answered."""
+        self.in_flight = 0
+        """Those that are not over; a stream is over with its last byte."""
 
     async def send(
         self,
@@ -100,14 +107,18 @@ class HttpClient:
         client = self._client or await self._open()
         import httpx2  # noqa: PLC0415 - opening the client has imported it, off the event loop
 
-        try:
-            with anyio.fail_after(timeout):
-                return await client.request(method, url, headers=self._encoded(headers), json=json, data=form)
-        except TimeoutError:
-            raise UpstreamUnreachable(url, timed_out=True) from None
-        except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
-            # Not chained: the library's texts can quote headers.
-            raise _unreachable(error, url) from None
+        with self._exchange(method, url) as span:
+            try:
+                with anyio.fail_after(timeout):
+                    encoded = self._encoded(span, headers)
+                    response = await client.request(method, url, headers=encoded, json=json, data=form)
+            except TimeoutError:
+                raise UpstreamUnreachable(url, timed_out=True) from None
+            except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
+                # Not chained: the library's texts can quote headers.
+                raise _unreachable(error, url) from None
+            _note_status(span, response.status_code)
+            return response
 
     @asynccontextmanager
     async def stream(
@@ -127,25 +138,39 @@ class HttpClient:
 
         shown = url.partition("?")[0]
         timeout = httpx2.Timeout(idle_timeout, connect=CONNECT_TIMEOUT)
-        try:
-            request = client.build_request(
-                "POST", url, headers=self._encoded(headers), content=content, timeout=timeout
-            )
-            # Silence is the library's business; this is for headers that come one byte at a time.
-            with anyio.fail_after(CONNECT_TIMEOUT + 2 * idle_timeout):
-                response = await client.send(request, stream=True)
-        except TimeoutError:
-            raise UpstreamUnreachable(shown, timed_out=True) from None
-        except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
-            raise _unreachable(error, shown) from None
-        try:
-            yield HttpStream(response, shown)
-        finally:
-            await response.aclose()
+        with self._exchange("POST", url) as span:
+            try:
+                encoded = self._encoded(span, headers)
+                request = client.build_request("POST", url, headers=encoded, content=content, timeout=timeout)
+                # Silence is the library's business; this is for headers that come one byte at a time.
+                with anyio.fail_after(CONNECT_TIMEOUT + 2 * idle_timeout):
+                    response = await client.send(request, stream=True)
+            except TimeoutError:
+                raise UpstreamUnreachable(shown, timed_out=True) from None
+            except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
+                raise _unreachable(error, shown) from None
+            _note_status(span, response.status_code)
+            try:
+                yield HttpStream(response, shown)
+            finally:
+                await response.aclose()
 
-    def _encoded(self, headers: Mapping[str, str] | None) -> list[tuple[bytes, bytes]]:
+    @contextmanager
+    def _exchange(self, method: str, url: str) -> Iterator[Span]:
+        self.requests += 1
+        self.in_flight += 1
+        try:
+            with upstream_span(method, url) as span:
+                yield span
+        except UpstreamUnreachable:
+            self.unanswered += 1
+            raise
+        finally:
+            self.in_flight -= 1
+
+    def _encoded(self, span: Span, headers: Mapping[str, str] | None) -> list[tuple[bytes, bytes]]:
         # As bytes: the library takes text for ASCII, and a client may have any name.
-        given = {**self._identity(), **(headers or {})}
+        given = {**span.headers(), **self._identity(), **(headers or {})}
         named = {name.lower(): value for name, value in given.items()}  # the later of two cases wins
         return [(name.encode(), value.encode()) for name, value in named.items()]
 
@@ -199,18 +224,17 @@ class HttpClient:
     def _build(self) -> httpx2.AsyncClient:
         import httpx2  # noqa: PLC0415 - see the module's docstring
 
-        from app_server.backend.network import direct_transport  # noqa: PLC0415 - it needs the library
+        from app_server.backend.network import merge_chunks  # noqa: PLC0415 - it needs the library
 
-        context = self._trust()
-        limits = httpx2.Limits(
-            max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_IDLE_CONNECTIONS, keepalive_expiry=60
-        )
-        return httpx2.AsyncClient(
-            verify=context,
+        client = httpx2.AsyncClient(
+            verify=self._trust(),
             timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT),
-            limits=limits,
-            transport=direct_transport(context, limits),
+            limits=httpx2.Limits(
+                max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_IDLE_CONNECTIONS, keepalive_expiry=60
+            ),
         )
+        merge_chunks(client)
+        return client
 
     def _trust(self) -> ssl.SSLContext | bool:
         if self._ca_certificate is None:
@@ -225,6 +249,12 @@ class HttpClient:
         except OSError as error:  # ssl.SSLError is one
             log.warning("the CA file %s cannot be used: %s", self._ca_certificate, error)
         return context
+
+
+def _note_status(span: Span, status: int) -> None:
+    span.set("http.response.status_code", status)
+    if status >= 400:
+        span.fail(str(status))
 
 
 def _unreachable(error: Exception, url: str) -> UpstreamUnreachable:

@@ -6,7 +6,29 @@ from typing import Any, Final, get_args
 from protocol.rate_limits import CreditsSnapshot, RateLimitReachedType, RateLimitSnapshot, RateLimitWindow
 
 MAIN: Final = "codex"
-_LARGEST: Final = 2**31 - 1
+PREFIX: Final = "x-codex-"
+_LARGEST: Final = 2**53
+"""Beyond it a float is no exact number, and no percentage, duration or time is."""
+
+_MOST_PERCENT: Final = 2**31 - 1
+
+
+class AccountLimits:
+    """The limits of the account that turns are carried out for, as they were last told."""
+
+    def __init__(self) -> None:
+        self.known = RateLimitSnapshot(limit_id=MAIN)
+
+    def note(self, headers: Mapping[str, str]) -> None:
+        """Take over what a response tells; what it does not tell is not known any more."""
+        self.known = limits_in(headers, self.known)
+
+    def note_refusal(self, headers: Mapping[str, str]) -> bool:
+        """Take over what a refused request tells, if it does tell any limits; returns whether it does."""
+        tells = any(name.lower().startswith(PREFIX) for name in headers)
+        if tells:
+            self.note(headers)
+        return tells
 
 
 def limits_in(headers: Mapping[str, str], before: RateLimitSnapshot) -> RateLimitSnapshot:
@@ -35,7 +57,7 @@ def _window(headers: Mapping[str, str], prefix: str) -> RateLimitWindow | None:
     minutes, resets_at = (_number(headers.get(f"{prefix}-{name}")) for name in ("window-minutes", "reset-at"))
     return RateLimitWindow(
         # Halves go up, as in the reference.
-        used_percent=int(used + 0.5),
+        used_percent=min(int(used + 0.5), _MOST_PERCENT),
         window_duration_mins=None if minutes is None else int(minutes),
         resets_at=None if resets_at is None else int(resets_at),
     )

@@ -1,12 +1,12 @@
 """The HTTP library's way to the network, with the chunks of event streams merged on the way (``chunk_merging``).
 
-Not where a proxy is configured: there the library makes its own way.
+Not through a proxy: there the library makes its own way.
 """
 
+import select
 import ssl
 from collections.abc import Iterable
 from typing import Any
-from urllib.request import getproxies
 
 import httpcore2
 import httpx2
@@ -14,16 +14,12 @@ import httpx2
 from app_server.backend.chunk_merging import ChunkMerger
 
 
-def direct_transport(context: ssl.SSLContext | bool, limits: httpx2.Limits) -> httpx2.AsyncHTTPTransport | None:
-    """A transport without proxies; None where the environment has some."""
-    if any(scheme in getproxies() for scheme in ("http", "https", "all")):
-        return None
-    transport = httpx2.AsyncHTTPTransport(verify=context, limits=limits)
-    pool = transport._pool
+def merge_chunks(client: httpx2.AsyncClient) -> None:
+    """Have the client's direct connections hand on merged chunks."""
+    pool = getattr(client._transport, "_pool", None)
     if isinstance(pool, httpcore2.AsyncConnectionPool):
         # The library has no other way to be given a network; a test watches that it still takes this one.
         pool._network_backend = _Network()
-    return transport
 
 
 class _Network(httpcore2.AsyncNetworkBackend):
@@ -48,6 +44,7 @@ class _Stream(httpcore2.AsyncNetworkStream):
     def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
         self._stream = stream
         self._merger = ChunkMerger()
+        self._poll = _poll(stream)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         while True:
@@ -69,4 +66,17 @@ class _Stream(httpcore2.AsyncNetworkStream):
         return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
+        # Asked of every idle connection before each request. The library's own answer describes the whole socket first.
+        if info == "is_readable" and self._poll is not None:
+            return bool(self._poll.poll(0))
         return self._stream.get_extra_info(info)
+
+
+def _poll(stream: httpcore2.AsyncNetworkStream) -> "select.poll | None":
+    """Tells whether there is something to read, which on an idle connection is its end; None where nothing tells."""
+    socket = stream.get_extra_info("socket")
+    if socket is None or not hasattr(select, "poll") or socket.fileno() < 0:
+        return None
+    poll = select.poll()
+    poll.register(socket.fileno(), select.POLLIN)
+    return poll

@@ -148,6 +148,8 @@ class ResponsesApi:
         self._routing = routing
         self._environ = environ
         self._uniform = uniform
+        self.resends = 0
+        """Requests that were sent again because their stream had not begun."""
 
     @asynccontextmanager
     async def open(
@@ -178,6 +180,7 @@ class ResponsesApi:
                     seconds = resends.after(failure)
                     if seconds is None:
                         raise
+                    self.resends += 1
                 else:
                     break
                 await opened.aclose()

@@ -100,11 +100,14 @@ def _fake_openai(command: Subcommand) -> int:
     parser = _parser(command, "Run the offline upstream alone, on loopback, until it is interrupted.")
     parser.add_argument("--port", type=_port, default=0, help="where to listen; 0, the default, is any free port")
     parser.add_argument("--json", action="store_true", help="announce the environment as one line of JSON")
+    parser.add_argument(
+        "--home", type=Path, metavar="DIR", help="make this empty directory a CODEX_HOME that leads to it"
+    )
     parser.epilog = "It is programmed over HTTP, from any language: GET /__fake__/help tells how."
     arguments = parser.parse_args(command.arguments)
     from app_server.fake_openai.main import run  # noqa: PLC0415
 
-    return run(arguments.port, json=arguments.json)
+    return run(arguments.port, json=arguments.json, home=arguments.home)
 
 
 def _generate_json_schema(command: Subcommand) -> int:

@@ -18,6 +18,7 @@ import anyio
 from app_server.cli.console import Console
 from app_server.cli.demo_parent import DemoParent
 from app_server.cli.narration import Narrator
+from app_server.cli.own_command import own_command
 from app_server.cli.own_server import leaves
 from app_server.client import Client, ServerError, ServerGone, spawn
 from app_server.fake_openai.server import FakeOpenAI
@@ -99,7 +100,7 @@ class _Demonstration:
         """A server of its own process."""
         overrides = [word for override in self._fake.config_overrides() for word in ("-c", override)]
         async with spawn(
-            [sys.executable, "-m", "app_server", *overrides],
+            [*own_command(), *overrides],
             env={**self._fake.environment(), "CODEX_HOME": str(self._home), "NO_PROXY": "127.0.0.1"},
             handlers=self._parent.handlers,
             trace=Narrator(self._console),

@@ -30,6 +30,7 @@ OWN_NAMES: Final = (
     "thread_unload_delay",
     "user_input_timeout",
     "max_image_bytes",
+    "otel",
 )
 """The settings that the reference does not have: members of the table ``app_server`` in config.toml."""
 
@@ -50,7 +51,7 @@ class Environment:
             if len(keys) == 1:
                 self.table[keys[0]] = text
             else:
-                self.table.setdefault(keys[0], {})[keys[1]] = _number_or_list(text)
+                self.table.setdefault(keys[0], {})[keys[1]] = _value(text)
 
     def place(self, keys: Keys) -> Place:
         """The variable, without its value."""
@@ -62,7 +63,16 @@ def ca_certificate(environ: Mapping[str, str]) -> str | None:
     return environ.get("CODEX_CA_CERTIFICATE") or environ.get("SSL_CERT_FILE") or None
 
 
-def _number_or_list(text: str) -> object:
+def spans_wanted(environ: Mapping[str, str]) -> bool:
+    """Whether OpenTelemetry's own variables ask for spans; what else they say is for its SDK."""
+    exporter = environ.get("OTEL_TRACES_EXPORTER", "").strip().lower()
+    return exporter not in ("", "none") and environ.get("OTEL_SDK_DISABLED", "").strip().lower() != "true"
+
+
+def _value(text: str) -> object:
+    """The text as TOML would have it, where it is a boolean, a number or a list of numbers."""
+    if text in ("true", "false"):
+        return text == "true"
     if "," in text:
         return [_number(part.strip()) for part in text.split(",")]
     return _number(text)

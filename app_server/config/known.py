@@ -80,6 +80,7 @@ OWN_CHECKS: Final[Mapping[str, checks.Check]] = {
     "thread_unload_delay": checks.seconds(24 * _HOUR, zero=True),
     "user_input_timeout": checks.seconds(7 * 24 * _HOUR),
     "max_image_bytes": checks.integer(1024, 2**31 - 1),
+    "otel": checks.boolean,
 }
 """The members of our own table."""
 

@@ -21,6 +21,7 @@ from app_server.config.environment import (
     OWN_VARIABLES,
     Environment,
     ca_certificate,
+    spans_wanted,
 )
 from app_server.config.known import (
     CHECKS,
@@ -70,7 +71,7 @@ def load_configuration(argv_overrides: Sequence[str], environ: Mapping[str, str]
     places: list[Layer] = [variables, arguments]
     layers = Layers(places if file is None else [*places, file], warn)
     from_environment = Layers([Environment(environ, LOGIN_VARIABLES)], warn)
-    defaults = Settings(Path(home))
+    defaults = Settings(Path(home), otel=spans_wanted(environ))
     values = _values(layers, defaults)
     providers, provider = _providers(layers, values["openai_base_url"])
     settings = defaults._replace(

@@ -103,6 +103,7 @@ class Settings(NamedTuple):
     :param user_input_timeout: seconds that the user has to answer a question of the model.
     :param thread_unload_delay: seconds after which a thread is let go of that nobody has subscribed to.
     :param max_image_bytes: longest image file that is sent to the model.
+    :param otel: whether spans are made for OpenTelemetry.
     """
 
     codex_home: Path
@@ -148,6 +149,7 @@ class Settings(NamedTuple):
     user_input_timeout: float = 3600.0
     thread_unload_delay: float = 60.0
     max_image_bytes: int = 20 * 1024 * 1024
+    otel: bool = False
 
     @property
     def provider(self) -> ModelProvider:

@@ -9,7 +9,7 @@ from app_server.handlers.lifecycle import LifecycleHandlers
 from app_server.handlers.rate_limits import RateLimitHandlers
 from app_server.router import Table
 from protocol.account import ACCOUNT_READ, GET_AUTH_STATUS, LOGIN_CANCEL, LOGIN_COMPLETE, LOGIN_START, LOGOUT
-from protocol.diagnosis import DIAGNOSE
+from protocol.diagnosis import DIAGNOSE, SERVER_DIAGNOSTICS
 from protocol.lifecycle import INITIALIZE
 from protocol.rate_limits import RATE_LIMITS_READ
 
@@ -31,4 +31,5 @@ def account_table(
         GET_AUTH_STATUS: account.auth_status,
         RATE_LIMITS_READ: rate_limits.read,
         DIAGNOSE: diagnosis.diagnose,
+        SERVER_DIAGNOSTICS: diagnosis.server,
     }

@@ -20,8 +20,8 @@ The same in the ini file: ``app_server_command``, ``app_server_config`` (a line 
     @pytest.mark.app_server('model="gpt-5"', in_process=True, timeout=5)
 
 Async tests and fixtures are run by the pytest plugin of anyio, which is installed anyway; ``logged_in_client`` says so
-by itself, other async tests need ``@pytest.mark.anyio`` or ``anyio_mode = "auto"``. Under another runner, use
-``fake_openai`` and ``app_server.connect()``, which work on any event loop.
+by itself, other async tests need ``@pytest.mark.anyio`` or ``anyio_mode = "auto"``. Under another runner, such as
+pytest-asyncio in its auto mode, use ``fake_openai`` and ``app_server.connect()``, which need no plugin.
 
 Nothing waits for ever: an async test that uses ``app_server`` fails after ``app_server_timeout``, too. What servers
 wrote to stderr is shown in the report of a test that fails.
@@ -211,7 +211,7 @@ def app_server(
 
 @pytest.fixture
 async def logged_in_client(
-    anyio_backend: object, app_server: "ServerUnderTest", app_server_tokens: "TokenSet"
+    anyio_backend: object, pytestconfig: pytest.Config, app_server: "ServerUnderTest", app_server_tokens: "TokenSet"
 ) -> "AsyncIterator[Client]":
     """A typed client whose server has a login with ``app_server_tokens``; what was announced of it has been read.
 
@@ -219,6 +219,12 @@ async def logged_in_client(
     """
     from app_server.client import ServerError, ServerGone  # noqa: PLC0415
 
+    if pytestconfig.pluginmanager.has_plugin("asyncio") and "auto" in (
+        pytestconfig.getoption("asyncio_mode", default=None),
+        pytestconfig.getini("asyncio_mode"),
+    ):
+        # It takes the tests away from anyio's plugin, and runs them in another event loop than this.
+        raise pytest.UsageError("logged_in_client and asyncio_mode = auto: use app_server.connect(tokens=...) instead")
     try:
         async with app_server.connect(tokens=app_server_tokens) as client:
             yield client

@@ -1,6 +1,6 @@
 """When the history outgrows the model: it is asked for a summary, which takes the place of what it sums up."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from app_server.backend.response_failures import UpstreamFailure
@@ -9,6 +9,7 @@ from app_server.threads.history import SUMMARY_PREFIX, History, Item, is_context
 from app_server.threads.prompt import COMPACT_PROMPT, request_body
 from app_server.threads.sampling import Sampling
 from app_server.threads.settings import ThreadSettings
+from app_server.threads.truncation import BYTES_PER_TOKEN, truncate_middle
 from app_server.threads.turn_record import text_of
 from protocol.turn_error import CodexErrorInfo
 
@@ -30,7 +31,6 @@ async def summarize(
     thread_id: str,
     note_limits: Callable[[Mapping[str, str]], Any],
     note_usage: Callable[[dict[str, Any]], None],
-    room: Callable[[], Awaitable[None]] = _no_wait,
 ) -> str:
     """Ask the model for a summary of the history. One that is empty would forget everything: then it is what the model
     said last, as in the reference.
@@ -40,12 +40,13 @@ async def summarize(
     items = list(history)
     for attempt in range(_ATTEMPTS):
         try:
-            return await _ask(sampling, settings, items, thread_id, note_limits, note_usage, room)
+            return await _ask(sampling, settings, items, thread_id, note_limits, note_usage)
         except UpstreamFailure as failure:
             too_long = failure.info == CodexErrorInfo("contextWindowExceeded")
-            if not too_long or attempt == _ATTEMPTS - 1 or len(items) < 2:
+            shorter = _later_half(items)
+            if not too_long or attempt == _ATTEMPTS - 1 or len(shorter) == len(items):
                 raise
-            items = _later_half(items)
+            items = shorter
     raise AssertionError("unreachable")
 
 
@@ -56,7 +57,6 @@ async def _ask(
     thread_id: str,
     note_limits: Callable[[Mapping[str, str]], Any],
     note_usage: Callable[[dict[str, Any]], None],
-    room: Callable[[], Awaitable[None]],
 ) -> str:
     texts: list[str] = []
     response: dict[str, Any] = {}
@@ -78,26 +78,33 @@ async def _ask(
     async def body() -> Mapping[str, Any]:
         return request_body(settings, asked, (), thread_id)
 
-    await sampling.run(body, opened, receive, room)
+    await sampling.run(body, opened, receive, _no_wait)
     note_usage(response)
     return next((text for text in reversed(texts) if text.strip()), None) or _said_last(items)
 
 
-def compacted(history: History, context: list[Item], summary: str) -> tuple[str, list[Item]]:
+def compacted(history: History, context: list[Item], summary: str, room: int) -> tuple[str, list[Item]]:
     """What takes the place of a history: what the model is told about its surroundings, what the user said (the latest
     of it, where that is very much), and the summary.
 
+    :param room: tokens for what the user said; never more than :data:`MAX_KEPT_TOKENS`.
     :returns: the text of the summary's message, and the items.
     """
     text = SUMMARY_PREFIX + summary
     kept: list[Item] = []
-    room = MAX_KEPT_TOKENS
+    room = min(room, MAX_KEPT_TOKENS)
     for said in reversed(history.user_messages()):
-        room -= History([said]).estimated_tokens()
-        if room < 0:
+        size = History([said]).estimated_tokens()
+        kept.insert(0, said if size <= room else _cut(said, room))
+        room -= size
+        if room <= 0:
             break
-        kept.insert(0, said)
     return text, [*context, *kept, message("user", text)]
+
+
+def _cut(said: Item, tokens: int) -> Item:
+    """The beginning and the end of a message: a question that is too long is better than none."""
+    return message("user", truncate_middle(text_of(said.get("content")), tokens * BYTES_PER_TOKEN))
 
 
 def _said_last(items: list[Item]) -> str:

@@ -144,7 +144,8 @@ def _texts(item: Item) -> list[str]:
     content = item.get("content")
     if isinstance(content, str):
         return [content]
-    return [str(part.get("text", "")) for part in content or [] if isinstance(part, dict)]
+    parts = content if isinstance(content, list) else []
+    return [str(part.get("text", "")) for part in parts if isinstance(part, dict)]
 
 
 def _size(value: Any) -> int:

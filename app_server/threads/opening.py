@@ -1,11 +1,13 @@
 """How a thread comes to be loaded: begun, resumed from its file, or forked from another one."""
 
 import contextlib
+import errno
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from app_server.backend.limit_headers import AccountLimits
 from app_server.config import ConfigError, Configuration
 from app_server.models import ModelCatalogue
 from app_server.outgoing import Outgoing
@@ -70,6 +72,7 @@ class ThreadOpening:
         self._outgoing = outgoing
         self._session = session
         self._server_cwd = server_cwd
+        self._account_limits = AccountLimits()
 
     async def start(self, params: ThreadStartParams) -> Opened:
         """Begin a thread.
@@ -115,6 +118,7 @@ class ThreadOpening:
                     with as_wire_errors():
                         stored = await self._store.load(found.path, archived=found.archived)
                 settings, warnings = await self._settings(params, stored)
+                _require_same_provider(settings, stored)
                 writer = RolloutWriter(stored.path, stored.meta, next_ordinal=stored.next_ordinal, torn=stored.torn)
                 tools = DynamicTools.from_stored(list(stored.meta.dynamic_tools))
                 thread = self._load(stored.meta, settings, tools, Kept(writer, lock, str(stored.path)))
@@ -165,7 +169,8 @@ class ThreadOpening:
         thread.store(*lines)
         thread.answer_open_calls()
         if thread.kept is not None and stored.name:
-            await self._store.set_name(thread.id, stored.name)
+            with contextlib.suppress(RolloutNotWritten):
+                await self._store.set_name(thread.id, stored.name)
         return Opened(thread, warnings)
 
     def _named(self, params: ThreadResumeParams) -> LiveThread | None:
@@ -245,11 +250,18 @@ class ThreadOpening:
     @staticmethod
     def _acquire(lock: Any) -> None:
         with as_wire_errors():
-            lock.acquire()
+            try:
+                lock.acquire()
+            except RolloutNotWritten as error:
+                # Where nobody can write, nobody has to be kept from it; the thread goes on, and is not stored.
+                if error.errno != errno.EROFS:
+                    raise
 
     def _load(self, meta: SessionMeta, settings: ThreadSettings, tools: DynamicTools, kept: Kept | None) -> LiveThread:
         say = ThreadAnnouncements(self._outgoing, meta.id)
-        thread = LiveThread(meta, settings, self._limits_of, tools, say, kept, self._loaded.settled_down)
+        thread = LiveThread(
+            meta, settings, self._limits_of, self._account_limits, tools, say, kept, self._loaded.settled_down
+        )
         self._loaded.add(thread)
         return thread
 
@@ -279,6 +291,23 @@ class ThreadOpening:
         if found is None:
             raise NoRollout(thread_id)
         return found
+
+
+def _require_same_provider(settings: ThreadSettings, stored: StoredThread) -> None:
+    """A history is for the provider that it comes from, whose own secrets are in it (encrypted reasoning). A fork may
+    go elsewhere.
+
+    :raises InvalidRequest: the client asks for another one.
+    """
+    before = stored.meta.model_provider
+    if before is None or before == settings.provider:
+        return
+    if before not in settings.config.model_providers:
+        raise provider_not_configured(before)
+    raise InvalidRequest(
+        f"failed to load configuration: Cannot change this thread's model provider from `{before}` to "
+        f"`{settings.provider}` on resume."
+    )
 
 
 def _size(path: Path) -> int:

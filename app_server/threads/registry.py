@@ -3,6 +3,7 @@
 How a thread comes to be loaded is in ``opening``.
 """
 
+import logging
 import math
 from collections.abc import Iterator
 from typing import Final
@@ -16,6 +17,8 @@ from app_server.threads.ids import thread_id as checked_id
 from app_server.threads.thread import LiveThread
 from protocol.errors import InvalidRequest
 from protocol.thread import NotLoadedThreadStatus, ThreadStatus, ThreadUnsubscribeStatus
+
+log = logging.getLogger(__name__)
 
 MARGIN: Final = 0.5
 """Seconds before the end of the drain at which turns that still run are ended, so that the client hears of it."""
@@ -75,9 +78,7 @@ class LoadedThreads:
     def subscribe(self, thread: LiveThread) -> None:
         """The client wants to know what happens in it."""
         thread.say.subscribed = True
-        scope = self._leaving.pop(thread.id, None)
-        if scope is not None:
-            scope.cancel()
+        self._stay(thread)
 
     def unsubscribe(self, thread_id: str) -> ThreadUnsubscribeStatus:
         """The client has no further interest; the thread is let go of after a while, once no turn runs in it."""
@@ -94,23 +95,22 @@ class LoadedThreads:
         """No turn runs in it any more."""
         if thread.kept is not None and thread.kept.writer.materialized:
             self._store.note(described.summary(thread))
-        idle = thread.turn is None and not thread.say.subscribed
-        if idle and thread.id in self._threads and thread.id not in self._leaving:
+        if thread.turn is None and not thread.say.subscribed and thread.id in self._threads:
+            self._stay(thread)  # the delay counts from the last turn
             self._leaving[thread.id] = anyio.CancelScope()
             self._tasks.start_soon(self._leave, thread, self._leaving[thread.id])
 
     def unload(self, thread: LiveThread) -> None:
         """Let go of a thread at once; a turn that runs in it is interrupted."""
         del self._threads[thread.id]
-        scope = self._leaving.pop(thread.id, None)
-        if scope is not None:
-            scope.cancel()
+        self._stay(thread)
         thread.close()
         thread.say.status(ThreadStatus(NotLoadedThreadStatus()))
 
     def close_in(self, seconds: float) -> None:
         """The client has closed its side: turns that run have so many seconds."""
         self._deadline = anyio.current_time() + seconds - MARGIN
+        self._tasks.start_soon(self._end_turns_in_time)
 
     async def finish(self) -> None:
         """Wait for the turns that run, and end those that take too long."""
@@ -118,15 +118,32 @@ class LoadedThreads:
             for thread in self:
                 if thread.turn is not None:
                     await thread.turn.ended.wait()
-        for thread in self:
-            if thread.turn is not None:
-                thread.turn.interrupt()
+        self._end_turns()
 
     def close(self) -> None:
         """Let go of everything: files are closed, and other processes may have the threads."""
         for thread in self:
             del self._threads[thread.id]
-            thread.close()
+            try:
+                thread.close()
+            except Exception:
+                log.exception("internal error while letting go of a thread")
+
+    async def _end_turns_in_time(self) -> None:
+        # Not left to finish: whoever calls that may have other things to wait for first.
+        await anyio.sleep_until(self._deadline)
+        self._end_turns()
+
+    def _end_turns(self) -> None:
+        for thread in self:
+            if thread.turn is not None:
+                thread.turn.interrupt()
+
+    def _stay(self, thread: LiveThread) -> None:
+        """Forget that the thread is to be let go of."""
+        scope = self._leaving.pop(thread.id, None)
+        if scope is not None:
+            scope.cancel()
 
     async def _leave(self, thread: LiveThread, scope: anyio.CancelScope) -> None:
         with scope:

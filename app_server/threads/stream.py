@@ -55,12 +55,8 @@ class ItemStream:
             if handler is not None:
                 handler(self, event)
 
-    def close(self) -> None:
-        """The response is complete; what it left open is complete as it is."""
-        self._close(keep=True)
-
-    def cut(self) -> None:
-        """Nothing more is wanted; what has been said is kept."""
+    def finish(self) -> None:
+        """The response is complete, or nothing more of it is wanted: what it left open is complete as it is."""
         self._close(keep=True)
 
     def abandon(self) -> None:

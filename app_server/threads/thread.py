@@ -1,11 +1,13 @@
 """One loaded thread: its settings, its history, its turn if one runs, and the file that keeps it."""
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from app_server.backend.limit_headers import limits_in
+import anyio
+
+from app_server.backend.limit_headers import AccountLimits
 from app_server.rollouts import records
 from app_server.rollouts.errors import RolloutNotWritten
 from app_server.rollouts.lock import WriterLock
@@ -22,7 +24,6 @@ from app_server.threads.prompt import context_items
 from app_server.threads.settings import ContextLimits, ThreadSettings
 from app_server.threads.turn import RunningTurn
 from app_server.threads.turn_record import TurnRecord
-from protocol.rate_limits import RateLimitSnapshot
 from protocol.thread import (
     ActiveThreadStatus,
     IdleThreadStatus,
@@ -47,6 +48,7 @@ class LiveThread:
     """A thread that is loaded. Everything in it happens on one event loop; nothing here waits.
 
     :param limits_of: how much the model of these settings holds.
+    :param account_limits: told of what the upstream says about limits.
     :param kept: where it is kept; None for an ephemeral thread.
     :param settled_down: told when no turn runs any more.
     """
@@ -56,6 +58,7 @@ class LiveThread:
         meta: SessionMeta,
         settings: ThreadSettings,
         limits_of: Callable[[ThreadSettings], ContextLimits],
+        account_limits: AccountLimits,
         tools: DynamicTools,
         say: ThreadAnnouncements,
         kept: Kept | None,
@@ -69,7 +72,9 @@ class LiveThread:
         self.history = History()
         self.turns: list[Turn] = []
         self.usage = usage.NONE_USED
-        self.limits = RateLimitSnapshot(limit_id="codex")
+        self.account_limits = account_limits
+        self.taking = anyio.Lock(fast_acquire=True)
+        """Held while input is being read, so that what was said first is taken in first."""
         self.turn: RunningTurn | None = None
         self.status = ThreadStatus(IdleThreadStatus())
         self.preview = ""
@@ -138,7 +143,7 @@ class LiveThread:
 
     def replace_history(self, summary: str, settings: ThreadSettings) -> None:
         """A summary takes the place of the history."""
-        text, items = compacted(self.history, context_items(settings), summary)
+        text, items = compacted(self.history, context_items(settings), summary, self.context_limits.compact_at // 2)
         self.history.replace(items)
         self.must_compact = False
         self.usage = usage.estimated(self.usage, self.history.estimated_tokens())
@@ -154,15 +159,6 @@ class LiveThread:
             self.history.append(item)
         turn_id = self.turn.id if self.turn is not None else uuid7()
         self.store(*(records.response_item(item, turn_id) for item in items))
-
-    # What the upstream tells in passing
-
-    def note_limits(self, headers: Mapping[str, str]) -> bool:
-        """Take over the rate limits that an answer tells; returns whether it did tell any."""
-        limits = limits_in(headers, self.limits)
-        told = limits != self.limits
-        self.limits = limits
-        return told
 
     # Where it is kept
 
@@ -199,10 +195,6 @@ class LiveThread:
     def rename(self, name: str) -> None:
         """It has another name."""
         self.name = name
-
-    def change(self, **changes: Any) -> None:
-        """Change settings, from the next turn on."""
-        self.settings = replace(self.settings, **changes)
 
     def _set_status(self, status: ThreadStatus) -> None:
         if status != self.status:

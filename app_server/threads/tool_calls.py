@@ -20,6 +20,7 @@ from app_server.threads.user_questions import (
     output_of_answers,
     parse_questions,
 )
+from app_server.tracing import span
 from protocol.items import (
     DynamicToolCallOutputContentItem,
     DynamicToolCallThreadItem,
@@ -166,11 +167,14 @@ class ToolCalls:
             tool=name,
             arguments=arguments,
         )
-        try:
-            output, content, success = output_for_model(await self._parent.call(params, self._tool_timeout))
-        except ToolFailed as failure:
-            self._fail(call, failure.message)
-            return failure.message
+        attributes = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name, "gen_ai.tool.call.id": call_id}
+        with span(f"execute_tool {name}", attributes) as traced:
+            try:
+                output, content, success = output_for_model(await self._parent.call(params, self._tool_timeout))
+            except ToolFailed as failure:
+                traced.fail(type(failure).__name__)
+                self._fail(call, failure.message)
+                return failure.message
         self._complete(call, content, success=success)
         return output
 

@@ -18,6 +18,7 @@ import anyio
 from app_server.backend.response_failures import UpstreamFailure
 from app_server.backend.responses import ResponsesApi, ResponseStream
 from app_server.backend.retries import Pause
+from app_server.request_context import inside
 from app_server.rollouts import records
 from app_server.threads import compaction, usage
 from app_server.threads.history import ABORTED, FILTERED, Item, message
@@ -29,6 +30,7 @@ from app_server.threads.stream import ItemStream
 from app_server.threads.tool_calls import ParentTools, ToolCalls
 from app_server.threads.turn_record import TurnRecord
 from app_server.threads.user_questions import REQUEST_USER_INPUT
+from app_server.tracing import Span, span
 from protocol.items import ContextCompactionThreadItem, UserMessageThreadItem
 from protocol.turn import Turn, TurnStatus
 from protocol.turn_error import CodexErrorInfo, TurnError
@@ -57,6 +59,35 @@ class Input:
     context: tuple[Item, ...] = ()
 
 
+@dataclass(slots=True)
+class TurnCounts:
+    """Turns since the start. Each that was begun ends in one of three ways, or runs.
+
+    :param retried: streams that broke and were begun again.
+    """
+
+    started: int = 0
+    completed: int = 0
+    interrupted: int = 0
+    failed: int = 0
+    retried: int = 0
+
+    @property
+    def running(self) -> int:
+        """Those that have not ended."""
+        return self.started - self.completed - self.interrupted - self.failed
+
+    def ended(self, status: TurnStatus) -> None:
+        """One has ended."""
+        match status:
+            case "completed":
+                self.completed += 1
+            case "interrupted":
+                self.interrupted += 1
+            case "failed":
+                self.failed += 1
+
+
 class TooMuchInput(Exception):
     """A turn that runs has been given more than it can take in."""
 
@@ -67,6 +98,7 @@ class RunningTurn:
     :param thread: what it is a turn of.
     :param first: the input; None for a turn that only compacts the history.
     :param output_schema: JSON Schema of the final message.
+    :param counts: of all turns.
     """
 
     def __init__(
@@ -76,8 +108,10 @@ class RunningTurn:
         parent: ParentTools,
         first: Input | None,
         output_schema: Any = None,
+        counts: TurnCounts | None = None,
     ) -> None:
         self.id = uuid7()
+        self._counts = counts or TurnCounts()
         self._thread = thread
         self._settings = thread.settings
         self._limits = thread.context_limits
@@ -144,6 +178,7 @@ class RunningTurn:
 
     def begin(self) -> None:
         """Announce it. The task that carries it out is started at the same time."""
+        self._counts.started += 1
         self._begun = time.monotonic()
         self._started_at = int(time.time())
         self._thread.become_active()
@@ -155,15 +190,17 @@ class RunningTurn:
 
     async def run(self) -> None:
         """Carry it out. Whatever happens, it has been concluded when this returns."""
-        try:
-            with self._scope:
-                await self._carry_out()
-        except Exception:
-            log.exception("internal error in a turn")
-            self._fail(TurnError(message="internal error", codex_error_info=CodexErrorInfo("other")))
-        finally:
-            if self._concluded is None:
-                self.interrupt()
+        with inside(thread_id=self._thread.id, turn_id=self.id), span("turn", self._attributes()) as traced:
+            try:
+                with self._scope:
+                    await self._carry_out()
+            except Exception:
+                log.exception("internal error in a turn")
+                self._fail(TurnError(message="internal error", codex_error_info=CodexErrorInfo("other")))
+            finally:
+                if self._concluded is None:
+                    self.interrupt()
+                self._tell_end(traced)
 
     # Its course
 
@@ -215,7 +252,7 @@ class RunningTurn:
 
         def opened(stream: ResponseStream) -> None:
             self._stream = ItemStream(self._record, calls.begin, plan_mode=self._settings.plan_mode)
-            self._note_limits(stream.headers)
+            self._thread.account_limits.note(stream.headers)
 
         async def body() -> Mapping[str, Any]:
             # A stream that broke may have left calls: sent without their outputs, they would be refused.
@@ -231,9 +268,9 @@ class RunningTurn:
         if stream is None:
             return False
         if not whole:
-            stream.cut()
+            stream.finish()
             return True
-        stream.close()
+        stream.finish()
         self._note_usage(stream.response)
         return calls.any or stream.response.get("end_turn") is False
 
@@ -250,11 +287,11 @@ class RunningTurn:
 
     def _broken(self, failure: UpstreamFailure, pause: Pause) -> None:
         """An attempt has failed and another one follows."""
+        self._counts.retried += 1
         if self._stream is not None:
             self._stream.abandon()
             self._stream = None
-        if failure.headers:
-            self._note_limits(failure.headers)
+        self._thread.account_limits.note_refusal(failure.headers)
         if failure.code == "content_filter":
             self._record.remember(message("developer", FILTERED))
         if pause.notice is not None:
@@ -282,7 +319,12 @@ class RunningTurn:
     async def _compact(self) -> None:
         self._compaction = self._record.start(ContextCompactionThreadItem(id=uuid7()))
         summary = await compaction.summarize(
-            self._sampling, self._settings, self._thread.history, self._thread.id, self._note_limits, self._note_usage
+            self._sampling,
+            self._settings,
+            self._thread.history,
+            self._thread.id,
+            self._thread.account_limits.note,
+            self._note_usage,
         )
         self._thread.replace_history(summary, self._settings)
         self._thread.say.token_usage(self.id, self._thread.usage)
@@ -297,16 +339,13 @@ class RunningTurn:
         self._thread.usage = usage.add(self._thread.usage, usage.used_by(response), self._limits.shown_window)
         self._thread.store(records.token_count(self._thread.usage))
         self._thread.say.token_usage(self.id, self._thread.usage)
-        self._thread.say.rate_limits(self._thread.limits)
-
-    def _note_limits(self, headers: Mapping[str, str]) -> None:
-        self._thread.note_limits(headers)
+        self._thread.say.rate_limits(self._thread.account_limits.known)
 
     # Its end
 
     def _cut_off(self) -> None:
         if self._stream is not None:
-            self._stream.cut()
+            self._stream.finish()
         if self._calls is not None:
             self._calls.abort()
         # It has no status: a history that was not replaced is told by the turn, which has failed or was interrupted.
@@ -317,8 +356,8 @@ class RunningTurn:
     def _fail(self, error: TurnError, failure: UpstreamFailure | None = None) -> None:
         if self._concluded is not None:
             return
-        if failure is not None and self._thread.note_limits(failure.headers):
-            self._thread.say.rate_limits(self._thread.limits)
+        if failure is not None and self._thread.account_limits.note_refusal(failure.headers):
+            self._thread.say.rate_limits(self._thread.account_limits.known)
         if error.codex_error_info == CodexErrorInfo("contextWindowExceeded"):
             self._thread.must_compact = True
         self._cut_off()
@@ -329,6 +368,7 @@ class RunningTurn:
         final = self._record.final_message
         turn = self._turn(status, error)
         self._concluded = turn.model_copy(update={"items": self._record.thread_items(), "items_view": "full"})
+        self._counts.ended(status)
         self._thread.conclude(self._concluded, final.text if final is not None else None)
         self._thread.become_idle(failed=status == "failed")
         if error is not None:
@@ -338,6 +378,19 @@ class RunningTurn:
         self._thread.say.turn_completed(turn)
         self.ended.set()
         self._thread.settled()
+
+    def _attributes(self) -> Mapping[str, str]:
+        return {
+            "gen_ai.conversation.id": self._thread.id,
+            "gen_ai.request.model": self._settings.model,
+            "app_server.turn.id": self.id,
+        }
+
+    def _tell_end(self, traced: Span) -> None:
+        if self._concluded is not None:
+            traced.set("app_server.turn.status", self._concluded.status)
+            if self._concluded.status == "failed":
+                traced.fail("failed")
 
     def _turn(self, status: TurnStatus, error: TurnError | None = None) -> Turn:
         over = status != "inProgress"

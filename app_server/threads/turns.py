@@ -11,9 +11,10 @@ from app_server.threads.errors import CompactionRuns
 from app_server.threads.history import Item
 from app_server.threads.ids import uuid7
 from app_server.threads.registry import LoadedThreads
+from app_server.threads.settings import absolute
 from app_server.threads.thread import LiveThread
 from app_server.threads.tool_calls import ParentTools
-from app_server.threads.turn import Input, RunningTurn, TooMuchInput
+from app_server.threads.turn import Input, RunningTurn, TooMuchInput, TurnCounts
 from protocol.errors import InvalidRequest
 from protocol.turn import (
     AdditionalContextEntry,
@@ -52,6 +53,7 @@ class Turns:
         self._api = api
         self._parent = parent
         self._tasks = tasks
+        self.counts = TurnCounts()
 
     async def start(self, params: TurnStartParams) -> Begun:
         """Begin a turn, or give the input to the one that runs.
@@ -59,20 +61,19 @@ class Turns:
         :raises InvalidRequest: no such thread, or an input that cannot be taken.
         """
         thread = self._threads.require(params.thread_id)
-        given = await self._prepare(
-            thread, params.input, params.client_user_message_id, params.additional_context, params.cwd
-        )
-        # The thread may have been let go of while files were read.
-        thread = self._threads.require(params.thread_id)
-        running = thread.turn
-        if running is not None and not running.steerable:
-            raise CompactionRuns
-        if running is not None:
+        async with thread.taking:
+            given = await self._prepare(
+                thread, params.input, params.client_user_message_id, params.additional_context, params.cwd
+            )
+            # The thread may have been let go of while files were read.
+            thread = self._threads.require(params.thread_id)
+            running = thread.turn
+            if running is None:
+                thread.settings = thread.settings.for_turn(params)
+                return self._begin(thread, given, params.output_schema)
             self._steer(running, given)
-        thread.settings = thread.settings.for_turn(params)
-        if running is not None:
+            thread.settings = thread.settings.for_turn(params)
             return Begun(running.bare())
-        return self._begin(thread, given, params.output_schema)
 
     async def steer(self, params: TurnSteerParams) -> str:
         """Give more input to the turn that runs; returns its id.
@@ -84,16 +85,15 @@ class Turns:
         thread = self._threads.require(params.thread_id)
         if not params.input:
             raise InvalidRequest("input must not be empty")
-        given = await self._prepare(thread, params.input, params.client_user_message_id, params.additional_context)
-        running = thread.turn
-        if running is None:
-            raise InvalidRequest("no active turn to steer")
-        if not running.steerable:
-            raise CompactionRuns
-        if running.id != params.expected_turn_id:
-            raise InvalidRequest(f"expected active turn id `{params.expected_turn_id}` but found `{running.id}`")
-        self._steer(running, given)
-        return running.id
+        async with thread.taking:
+            given = await self._prepare(thread, params.input, params.client_user_message_id, params.additional_context)
+            running = thread.turn
+            if running is None:
+                raise InvalidRequest("no active turn to steer")
+            if running.steerable and running.id != params.expected_turn_id:
+                raise InvalidRequest(f"expected active turn id `{params.expected_turn_id}` but found `{running.id}`")
+            self._steer(running, given)
+            return running.id
 
     def interrupt(self, params: TurnInterruptParams) -> Callable[[], None]:
         """End a turn.
@@ -124,16 +124,19 @@ class Turns:
         return begin
 
     def _begin(self, thread: LiveThread, first: Input | None, output_schema: Any = None) -> Begun:
-        turn = RunningTurn(thread, self._api, self._parent, first, output_schema)
+        turn = RunningTurn(thread, self._api, self._parent, first, output_schema, self.counts)
 
         def then() -> None:
-            thread.begin(turn)
+            # The task first: whatever fails in the announcement, there is somebody who concludes the turn.
             self._tasks.start_soon(turn.run)
+            thread.begin(turn)
 
         return Begun(turn.bare(), then)
 
     @staticmethod
     def _steer(running: RunningTurn, given: Input) -> None:
+        if not running.steerable:
+            raise CompactionRuns
         try:
             running.steer(given)
         except TooMuchInput:
@@ -148,7 +151,8 @@ class Turns:
         cwd: str | None = None,
     ) -> Input:
         config = thread.settings.config
-        prepared = await inputs.prepare(given, cwd=cwd or thread.settings.cwd, max_image_bytes=config.max_image_bytes)
+        folder = absolute(cwd or "", thread.settings.cwd)
+        prepared = await inputs.prepare(given, cwd=folder, max_image_bytes=config.max_image_bytes)
         return Input(prepared, client_id, tuple(_context_items(context or {})))
 
 

@@ -13,6 +13,9 @@ NOTHING: Final = TokenUsageBreakdown(
     reasoning_output_tokens=0,
 )
 
+MOST: Final = 2**40
+"""Tokens that a response is believed to have used; what goes beyond is an upstream's mistake."""
+
 NONE_USED: Final = ThreadTokenUsage(total=NOTHING, last=NOTHING)
 
 
@@ -48,4 +51,4 @@ def estimated(usage: ThreadTokenUsage, tokens: int) -> ThreadTokenUsage:
 
 def _count(usage: Any, name: str) -> int:
     count = usage.get(name) if isinstance(usage, dict) else None
-    return count if isinstance(count, int) and not isinstance(count, bool) and count > 0 else 0
+    return min(count, MOST) if isinstance(count, int) and not isinstance(count, bool) and count > 0 else 0

@@ -46,7 +46,7 @@ ENVELOPE: Final = (
                     "trace",
                     Nullable(Reference("W3cTraceContext")),
                     required=False,
-                    description="For distributed tracing; accepted and without effect.",
+                    description="For distributed tracing: upstreams are told.",
                 ),
             )
         ),

@@ -29,7 +29,7 @@ export type JSONRPCRequest = {
   id: RequestId;
   method: string;
   params?: unknown;
-  /** For distributed tracing; accepted and without effect. */
+  /** For distributed tracing: upstreams are told. */
   trace?: W3cTraceContext | null;
 };
 

@@ -26,3 +26,19 @@ def test_a_row_is_measured_for_both_programs_and_their_ratio_is_told() -> None:
     assert size["peer"] == {"median": 4, "min": 4, "max": 4, "runs": 1}
     assert size["ours"]["median"] > 1
     assert size["ratio"] == pytest.approx(size["ours"]["median"] / 4)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the benchmarks poll pipes")
+def test_turns_are_measured_beside_a_bare_client_that_reads_the_same_streams() -> None:
+    names = ["turn", "long-turn", "simultaneous-turns", "turn-recovery"]
+    command = [sys.executable, str(RUN), "--only", *names, "--runs", "1", "--json"]
+
+    finished = subprocess.run(command, cwd=RUN.parents[1], capture_output=True, text=True, timeout=120, check=False)
+
+    assert finished.returncode == 0, finished.stderr
+    rows = json.loads(finished.stdout)["rows"]
+    assert list(rows) == names
+    assert all("ours" in rows["turn"][figure] for figure in ("overhead", "exchange", "first"))
+    assert all({"ours", "ceiling"} <= set(rows["long-turn"][figure]) for figure in ("deltas", "first"))
+    assert {"ours", "ceiling"} <= set(rows["simultaneous-turns"]["wall"])
+    assert "ours" in rows["turn-recovery"]["added"]

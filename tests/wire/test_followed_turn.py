@@ -1,21 +1,18 @@
-"""Turns through the Python client (``app_server.client.Client.start_turn``)."""
+"""Turns through the Python client (``app_server.client.Client.start_turn``), with our own pytest plugin."""
 
 import os
 import signal
-import sys
-from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-from pydantic import SecretStr
 
-from app_server.client import Client, ServerError, ServerGone, in_process, spawn
-from app_server.config import load_configuration
-from app_server.fake_openai.server import FakeOpenAI
+from app_server.client import Client, ServerError, ServerGone
 from app_server.followed_turn import FollowedTurn
-from protocol.account import ACCOUNT_UPDATED, LOGIN_START, ApiKeyLogin, LoginAccountParams
+from app_server.testing.server_under_test import ServerUnderTest
+from app_server.testing.threaded_fake import ThreadedFakeOpenAI
 from protocol.items import AGENT_MESSAGE_DELTA, ITEM_COMPLETED, AgentMessageThreadItem, UserMessageThreadItem
 from protocol.method import ServerNotification
 from protocol.thread import THREAD_START, THREAD_STARTED, THREAD_STATUS_CHANGED, ThreadStartParams
@@ -28,20 +25,13 @@ from protocol.turn import (
     TurnStartParams,
 )
 from protocol.user_input import TextUserInput, UserInput
-from tests.support.server import environment
 
-KEY = LoginAccountParams(ApiKeyLogin(type="apiKey", api_key=SecretStr("sk-x")))
+pytestmark = pytest.mark.app_server(in_process=True)
 
 
 @pytest.fixture
-async def client(fake: FakeOpenAI, home: Path) -> AsyncIterator[Client]:
-    """A client after the handshake, whose server has a login."""
-    fake.configure(accept_any_token=True)
-    async with in_process(load_configuration(fake.config_overrides(), environment(home))) as client:
-        await client.initialize("turns", "1.0")
-        await client.request(LOGIN_START, KEY)
-        await client.notification(ACCOUNT_UPDATED)
-        yield client
+def client(logged_in_client: Client) -> Client:
+    return logged_in_client
 
 
 def text(words: str) -> UserInput:
@@ -67,8 +57,8 @@ async def read(turn: FollowedTurn) -> list[tuple[ServerNotification[Any], Any]]:
         return [seen async for seen in turn]
 
 
-async def test_a_turn_is_read_from_its_start_to_its_completion(client: Client, fake: FakeOpenAI) -> None:
-    fake.script(text="Hello, you", deltas=4)
+async def test_a_turn_is_read_from_its_start_to_its_completion(client: Client, fake_openai: ThreadedFakeOpenAI) -> None:
+    fake_openai.script(text="Hello, you", deltas=4)
     turn = await client.start_turn(says(await new_thread(client), "Hi"))
     seen = await read(turn)
     assert seen[0][0] is TURN_STARTED
@@ -109,24 +99,26 @@ async def test_turns_of_several_threads_at_once_are_kept_apart(client: Client) -
     assert heard == {number: f"I am number {number}" for number in range(20)}
 
 
-async def test_a_turn_that_runs_is_joined_steered_and_interrupted(client: Client, fake: FakeOpenAI) -> None:
-    fake.fault("responses", hang_after_events=3, times=2)
+async def test_a_turn_that_runs_is_joined_steered_and_interrupted(
+    client: Client, fake_openai: ThreadedFakeOpenAI
+) -> None:
+    fake_openai.fault("responses", hang_after_events=3, times=2)
     first = await client.start_turn(says(await new_thread(client), "Begin"))
-    await fake.wait_hanging()
+    await fake_openai.wait_hanging()
     joined = await client.start_turn(says(first.thread_id, "Join"))
     assert joined.id == first.id
-    await fake.requests.wait_for("responses", count=2)
+    await fake_openai.requests.wait_for("responses", count=2)
     await first.steer(text("Steer"))
-    await fake.requests.wait_for("responses", count=3)
+    await fake_openai.requests.wait_for("responses", count=3)
     ended = await joined.completed()
     assert (ended.status, final_text(ended)) == ("completed", "Steer")
     said = [params.item.root for declaration, params in await read(first) if declaration is ITEM_COMPLETED]
     words = [part.root for item in said if isinstance(item, UserMessageThreadItem) for part in item.content]
     assert words == [TextUserInput(text=each) for each in ("Begin", "Join", "Steer")]
 
-    fake.fault("responses", hang=True)
+    fake_openai.fault("responses", hang=True)
     last = await client.start_turn(says(first.thread_id, "Never mind"))
-    await fake.wait_hanging()
+    await fake_openai.wait_hanging()
     await last.interrupt()
     assert (await last.completed()).status == "interrupted"
     with pytest.raises(ServerError, match="no active turn to interrupt"):
@@ -135,8 +127,8 @@ async def test_a_turn_that_runs_is_joined_steered_and_interrupted(client: Client
         await last.steer(text("Too late"))
 
 
-async def test_a_turn_that_fails_is_completed_with_its_error(client: Client, fake: FakeOpenAI) -> None:
-    fake.fault("responses", status=400, body='{"error": {"code": "context_length_exceeded"}}')
+async def test_a_turn_that_fails_is_completed_with_its_error(client: Client, fake_openai: ThreadedFakeOpenAI) -> None:
+    fake_openai.fault("responses", status=400, body='{"error": {"code": "context_length_exceeded"}}')
     ended = await (await client.start_turn(says(await new_thread(client), "Hi"))).completed()
     assert ended.status == "failed"
     assert ended.error is not None
@@ -171,17 +163,16 @@ async def test_a_reader_that_does_not_come_loses_the_oldest_and_never_the_end() 
     assert seen[0][1] == 4
 
 
-async def test_a_turn_whose_server_is_gone_does_not_wait_for_ever(fake: FakeOpenAI, home: Path, tmp_path: Path) -> None:
+async def test_a_turn_whose_server_is_gone_does_not_wait_for_ever(
+    app_server: ServerUnderTest, fake_openai: ThreadedFakeOpenAI, tmp_path: Path
+) -> None:
     pid = tmp_path / "pid"
-    overrides = [word for override in fake.config_overrides() for word in ("-c", override)]
-    server = [sys.executable, "-m", "app_server", *overrides]
-    fake.configure(accept_any_token=True)
-    async with spawn(["/bin/sh", "-c", 'echo $$ >"$0"; exec "$@"', str(pid), *server], env=environment(home)) as client:
-        await client.initialize("x", "1")
-        await client.request(LOGIN_START, KEY)
-        fake.fault("responses", hang_after_events=3)
+    command = ["/bin/sh", "-c", 'echo $$ >"$0"; exec "$@"', str(pid), *app_server.command]
+    server = replace(app_server, command=command, in_process=False)
+    async with server.connect(tokens=fake_openai.mint()) as client:
+        fake_openai.fault("responses", hang_after_events=3)
         turn = await client.start_turn(says(await new_thread(client), "Hi"))
-        await fake.wait_hanging()
+        await fake_openai.wait_hanging()
         kill(pid)
         with anyio.fail_after(10), pytest.raises(ServerGone, match="status -9"):
             await turn.completed()

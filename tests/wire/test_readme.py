@@ -1,5 +1,6 @@
 """The programs of the README do what it says, copied out of it; and its tables name what there is."""
 
+import json
 import os
 import re
 import sys
@@ -69,6 +70,26 @@ async def test_the_python_program_with_a_tool_answers_its_calls(upstream: FakeOp
     assert await run_python("TOOL_CALL", tmp_path) == "The tool said: It rains in Lisbon.\n"
 
 
+async def test_the_test_of_an_application_passes(tmp_path: Path) -> None:
+    write(tmp_path / "test_parent.py", program("python", "async def test_"))
+    report = await run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error"], tmp_path)
+    assert "1 passed" in report
+
+
+async def test_the_offline_upstream_is_programmed_with_curl(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "app_server", "fake-openai", "--json"]
+    async with await anyio.open_process(command, stderr=None) as fake:
+        assert fake.stdout is not None
+        try:
+            with anyio.fail_after(DEADLINE):
+                url = json.loads(await fake.stdout.receive())["base_url"]
+            said = await run(["sh", "-euc", f"URL={url}\n{program('sh', '/__fake__/')}"], tmp_path)
+        finally:
+            fake.terminate()
+    assert '"access_token":"ey' in said
+    assert "curl $URL/__fake__/help" in said
+
+
 @pytest.mark.tsc
 async def test_the_node_program_logs_in_and_shows_the_answer_as_it_comes(upstream: FakeOpenAI, tmp_path: Path) -> None:
     write(tmp_path / "parent.mjs", program("js", "turn/start"))
@@ -76,8 +97,8 @@ async def test_the_node_program_logs_in_and_shows_the_answer_as_it_comes(upstrea
 
 
 def test_every_program_is_run() -> None:
-    assert [len(programs(language)) for language in ("python", "js", "toml")] == [2, 1, 1]
-    assert len(re.findall(r"^```\w", README, re.MULTILINE)) == 4
+    assert [len(programs(language)) for language in ("python", "js", "toml", "sh")] == [3, 1, 1, 1]
+    assert len(re.findall(r"^```\w", README, re.MULTILINE)) == 6
 
 
 def test_the_configuration_of_providers_is_taken_as_it_is(tmp_path: Path) -> None:

@@ -103,6 +103,8 @@ class RawUpstream:
         self.left = anyio.Event()
         """Set when a client has closed its connection."""
         self.go_on = anyio.Event()
+        self.hanging = anyio.Event()
+        """Set when a request has come to a HANG."""
         self._answers = [answer if isinstance(answer, tuple) else (answer,) for answer in answers]
 
     async def serve(self, stream: SocketStream) -> None:
@@ -140,6 +142,7 @@ class RawUpstream:
             elif step == WAIT:
                 await self.go_on.wait()
             elif step == HANG:
+                self.hanging.set()
                 try:
                     await stream.receive()
                 except (anyio.EndOfStream, anyio.BrokenResourceError):

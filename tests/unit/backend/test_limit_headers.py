@@ -2,7 +2,7 @@
 
 import pytest
 
-from app_server.backend.limit_headers import limits_in
+from app_server.backend.limit_headers import AccountLimits, limits_in
 from protocol.rate_limits import CreditsSnapshot, RateLimitSnapshot, RateLimitWindow
 
 NOTHING = RateLimitSnapshot(limit_id="codex")
@@ -98,3 +98,24 @@ def test_another_limit_has_headers_of_its_own() -> None:
 )
 def test_the_limit_that_was_reached_is_told_if_clients_know_it(text: str, told: str | None) -> None:
     assert limits_in({"x-codex-rate-limit-reached-type": text}, NOTHING).rate_limit_reached_type == told
+
+
+def test_a_refusal_is_news_when_it_tells_limits_even_the_same_ones() -> None:
+    limits = AccountLimits()
+    headers = {"x-codex-primary-used-percent": "5"}
+    assert [limits.note_refusal(headers), limits.note_refusal(headers)] == [True, True]
+
+
+def test_a_refusal_that_tells_nothing_leaves_what_is_known() -> None:
+    limits = AccountLimits()
+    limits.note({"x-codex-primary-used-percent": "5"})
+    assert not limits.note_refusal({"content-type": "application/json"})
+    assert limits.known.primary == RateLimitWindow(used_percent=5)
+
+
+def test_a_response_that_tells_nothing_makes_the_windows_unknown() -> None:
+    limits = AccountLimits()
+    limits.note({"x-codex-primary-used-percent": "5", **CREDITS})
+    limits.note({})
+    assert limits.known.primary is None
+    assert limits.known.credits is not None

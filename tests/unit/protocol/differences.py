@@ -111,6 +111,11 @@ ADDED: Final[Mapping[str, tuple[str, ...]]] = {
         "DynamicToolSpec.function.namespace",
         "LoginAccountParams.chatgptAuthTokens.idToken",
     ),
+    "counts since the start, and who counts": (
+        "ServerDiagnosticsResponse.counters",
+        "ServerDiagnosticsResponse.uptimeMs",
+        "ServerDiagnosticsResponse.version",
+    ),
     "a browser login without a port": ("LoginAccountParams.chatgpt.pasteCallback",),
     "the reference's schema writes them as alternatives, beside the members": (
         "UserInput.image.fileId",

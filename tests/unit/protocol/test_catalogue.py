@@ -8,6 +8,7 @@ from protocol.method import ParamsPresence, Scope
 
 REFERENCE_ORDER = (
     "initialize",
+    "server/diagnostics",
     "account/login/start",
     "account/login/cancel",
     "account/logout",

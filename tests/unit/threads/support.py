@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
+from app_server.backend.limit_headers import AccountLimits
 from app_server.backend.response_failures import UpstreamFailure
 from app_server.backend.responses import AccountPin, ResponsesApi, ResponseStream
 from app_server.config.settings import ModelProvider, Settings
@@ -308,6 +309,7 @@ def thread(
         meta(tmp_path, thread_id),
         with_settings or settings(tmp_path),
         lambda _: ContextLimits(shown_window=950, compact_at=compact_at),
+        AccountLimits(),
         DynamicTools.from_stored(LOOKUP),
         ThreadAnnouncements(client, thread_id),
         kept,

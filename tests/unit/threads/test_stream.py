@@ -120,7 +120,7 @@ def test_two_messages_are_two_items_in_order() -> None:
 
 def test_two_messages_at_the_same_time_keep_their_pieces_apart() -> None:
     response = Response()(added("msg_1"), added("msg_2"), delta("B", "msg_2"), delta("A", "msg_1"))
-    response.stream.close()
+    response.stream.finish()
     assert response.messages == [("msg_1", "A"), ("msg_2", "B")]
 
 
@@ -172,17 +172,16 @@ def test_a_refusal_is_shown_as_what_the_model_says() -> None:
 # What is left open
 
 
-@pytest.mark.parametrize("end", ["close", "cut"])
-def test_a_message_left_open_is_complete_as_it_is(end: str) -> None:
+def test_a_message_left_open_is_complete_as_it_is() -> None:
     response = Response()(added(), delta("Half"))
-    getattr(response.stream, end)()
+    response.stream.finish()
     assert response.messages == [("msg_1", "Half")]
     assert [item["content"] for item in response.history] == [[{"type": "output_text", "text": "Half"}]]
 
 
 def test_a_message_left_open_before_its_first_word_is_no_news_to_the_model() -> None:
     response = Response()(added())
-    response.stream.cut()
+    response.stream.finish()
     assert response.messages == [("msg_1", "")]
     assert len(response.history) == 0
 
@@ -190,14 +189,14 @@ def test_a_message_left_open_before_its_first_word_is_no_news_to_the_model() -> 
 def test_what_a_broken_response_left_open_is_forgotten() -> None:
     response = Response()(added(), delta("Half"), reasoning_added(), summary("Hm"))
     response.stream.abandon()
-    response.stream.close()
+    response.stream.finish()
     assert (response.client.items(), len(response.history)) == ([], 0)
 
 
 def test_nothing_is_completed_twice() -> None:
     response = Response()(added(), delta("Half"))
-    response.stream.cut()
-    response.stream.close()
+    response.stream.finish()
+    response.stream.finish()
     assert response.messages == [("msg_1", "Half")]
 
 
@@ -205,7 +204,7 @@ def test_nothing_is_completed_twice() -> None:
 
 
 def test_reasoning_comes_in_parts_and_is_sent_again_as_it_came() -> None:
-    whole = {
+    whole: dict[str, Any] = {
         "summary": [{"type": "summary_text", "text": "**Head** body"}],
         "content": [{"type": "reasoning_text", "text": "raw"}],
         "encrypted_content": "ENC",
@@ -234,7 +233,7 @@ def test_reasoning_that_comes_whole_begins_as_it_is() -> None:
 
 def test_parts_of_reasoning_are_in_the_order_of_their_numbers() -> None:
     response = Response()(reasoning_added(), summary("B", index=1), summary("A", index=0))
-    response.stream.close()
+    response.stream.finish()
     assert response.client.items()[0]["summary"] == ["A", "B"]
 
 
@@ -245,7 +244,7 @@ def test_reasoning_that_is_empty_in_the_end_keeps_what_was_shown() -> None:
 
 def test_reasoning_whose_id_changes_from_event_to_event_is_one_item() -> None:
     response = Response()(reasoning_added("rs_1"), summary("A", "rs_2"), reasoning_done("rs_3", summary=[]))
-    response.stream.close()
+    response.stream.finish()
     assert [(item["id"], item["summary"]) for item in response.client.items()] == [("rs_1", ["A"])]
 
 
@@ -332,7 +331,7 @@ def test_odd_parts_of_an_item_are_passed_over(odd: Any) -> None:
 @pytest.mark.parametrize("odd", ["x", None, -1, True, 2**70])
 def test_an_odd_number_of_a_part_counts_as_the_first(odd: Any) -> None:
     response = Response()(reasoning_added(), summary("S", index=odd), thought("T", index=odd), part_added(index=odd))
-    response.stream.close()
+    response.stream.finish()
     [item] = response.client.items()
     assert (item["summary"], item["content"]) == (["S"], ["T"])
     assert {params["summaryIndex"] for params in response.client.of("item/reasoning/summaryTextDelta")} == {0}
@@ -365,7 +364,7 @@ def test_a_message_of_nothing_but_a_plan_is_no_item_and_the_model_knows_it() -> 
 
 def test_a_plan_is_kept_when_the_message_is_cut_off() -> None:
     response = Response(plan_mode=True)(added(), delta("Intro\n<proposed_plan>\nHalf"))
-    response.stream.cut()
+    response.stream.finish()
     assert [(item["type"], item["text"]) for item in response.client.items()] == [
         ("plan", "Half"),
         ("agentMessage", "Intro\n"),

@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 
 from app_server.compose import serve
-from app_server.config import Settings
+from app_server.config import Configuration, Settings
 from app_server.fake_openai.server import FakeOpenAI
 from app_server.transport.memory import MemoryTransport
 from tests.support.server import DEADLINE, INITIALIZE, Json
@@ -148,7 +148,7 @@ async def embedded_server(fake: FakeOpenAI, home: Path) -> AsyncIterator[Embedde
     )
     there, here = MemoryTransport.pair()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(serve, there, settings)
+        tasks.start_soon(serve, there, Configuration(settings))
         server = EmbeddedServer(here)
         await server.result("initialize", INITIALIZE)
         yield server

@@ -9,7 +9,7 @@ import pytest
 from app_server.fake_openai.server import FakeOpenAI
 from tests.support.server import COMMAND, Json, ServerProcess
 from tests.support.upstream import Start
-from tests.wire.threads.support import echoed, read, resume, said, spoken, thread_with, told
+from tests.wire.threads.support import echoed, fork, lines_of, listed, read, resume, said, spoken, thread_with, told
 from tests.wire.turns.support import begin, start_thread, talk
 
 
@@ -99,6 +99,28 @@ async def test_a_read_only_home(fake: FakeOpenAI, start: Start, home: Path) -> N
         fork = (await server.result("thread/start", {"ephemeral": True}))["thread"]["id"]
         await server.barrier()
         assert spoken(await talk(server, fork, "Three")) == ("completed", ["Three"])
+
+
+@mounts
+async def test_threads_of_a_home_that_has_become_read_only(fake: FakeOpenAI, start: Start, home: Path) -> None:
+    async with start() as server:
+        thread_id = await thread_with(server, "One")
+        await server.result("thread/name/set", {"threadId": thread_id, "name": "Mine"})
+        before = lines_of((await read(server, thread_id))["path"])
+    script = 'mount --bind "$0" "$0"; mount -o remount,ro,bind "$0"; exec "$@"'
+    async with start(command=("unshare", "--mount", "sh", "-c", script, str(home), *COMMAND)) as server:
+        assert await listed(server) == [thread_id]
+        thread = (await resume(server, thread_id))["thread"]
+        forked = (await fork(server, thread_id))["thread"]
+        for one in (thread, forked):
+            assert (one["name"], [said(turn) for turn in one["turns"]]) == ("Mine", [["One", "One"]])
+            assert (await turn_with_warnings(server, one["id"], "Two"))[0] == "completed"
+            assert told(fake) == echoed("One", "Two")
+        for method in ("thread/archive", "thread/delete"):
+            error = await server.error(method, {"threadId": thread_id})
+            assert (error["code"], error["message"].rpartition(": ")[2]) == (-32603, "Read-only file system")
+        assert await listed(server) == [thread_id]
+    assert lines_of(thread["path"]) == before
 
 
 @mounts

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import anyio
 import pytest
 
 from app_server.fake_openai.server import FakeOpenAI
-from tests.support.server import Json, ServerProcess
+from tests.support.server import DEADLINE, Json, ServerProcess
 from tests.support.upstream import Start
 from tests.wire.threads.support import (
     being_written,
@@ -23,7 +24,7 @@ from tests.wire.threads.support import (
     told,
     unload,
 )
-from tests.wire.turns.support import talk
+from tests.wire.turns.support import begin, delta, talk
 
 
 async def test_the_second_process_is_refused_whatever_writes(fake: FakeOpenAI, start: Start) -> None:
@@ -86,6 +87,29 @@ async def test_two_processes_that_want_it_at_once_find_one_writer(fake: FakeOpen
 
         assert sorted("error" in answer for answer in answers) == [False, True]
         assert [answer["error"] for answer in answers if "error" in answer] == [being_written(thread_id)]
+
+
+async def test_whoever_has_waited_for_it_finds_all_of_it(fake: FakeOpenAI, start: Start) -> None:
+    """Also what was written between its first look at the file and the end of the first process's claim."""
+    async with start() as first, start() as second:
+        writer, waiter = first, second
+        thread_id = await thread_with(writer, "One")
+        for text in ("Two", "Three", "Four"):
+            fake.fault("responses", hang_after_events=5)
+            await begin(writer, thread_id, text)
+            await delta(writer, thread_id)
+            await writer.result("thread/unsubscribe", {"threadId": thread_id})
+            fake.release()
+            with anyio.fail_after(DEADLINE):
+                while "error" in (answer := await waiter.request("thread/resume", {"threadId": thread_id})):
+                    assert answer["error"] == being_written(thread_id)
+            turns = answer["result"]["thread"]["turns"]
+            assert (turns[-1]["status"], said(turns[-1])) == ("completed", [text, text])
+            await waiter.barrier()
+            await writer.barrier()
+            writer, waiter = waiter, writer
+        ordinals = [line["ordinal"] for line in lines_of(answer["result"]["thread"]["path"])]
+        assert ordinals == list(range(len(ordinals)))
 
 
 async def test_a_thread_that_has_gone_to_and_fro_has_one_history(fake: FakeOpenAI, start: Start) -> None:

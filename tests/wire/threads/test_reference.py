@@ -57,20 +57,22 @@ async def talk(server: ServerProcess, thread_id: str, text: str) -> Json:
 
 
 async def eventful(fake: FakeOpenAI, server: ServerProcess) -> str:
-    """A thread in which everything happens that a turn can consist of: reasoning and a tool, an interruption, a failure,
-    and a plain answer in the end."""
+    """A thread in which everything happens that a turn can consist of: reasoning and a tool, an interruption, a
+    failure, and a plain answer in the end."""
     fake.script(reasoning="Hm.", tool_calls=[{"name": "lookup", "call_id": "call-1", "arguments": {"q": 1}}])
-    thread_id = (await server.result("thread/start", {"dynamicTools": [TOOL]}))["thread"]["id"]
+    thread_id: str = (await server.result("thread/start", {"dynamicTools": [TOOL]}))["thread"]["id"]
     await server.result("turn/start", {"threadId": thread_id, "input": text_input("Tool")})
     called = await server.server_request("item/tool/call")
     result = {"contentItems": [{"type": "inputText", "text": "Found"}], "success": True}
     await server.send({"id": called["id"], "result": result})
     await server.notification("turn/completed")
+    await server.barrier()
     fake.fault("responses", hang_after_events=5)
     turn_id = await begin(server, thread_id, "Interrupted")
     await delta(server, thread_id)
     await server.result("turn/interrupt", {"threadId": thread_id, "turnId": turn_id})
     await server.notification("turn/completed")
+    await server.barrier()
     fake.clear_faults()
     fake.release()
     fake.fault("responses", status=400, json={"error": {"message": "No.", "code": "bad"}})
@@ -86,10 +88,11 @@ def in_short(turns: list[Json]) -> list[tuple[str, str, list[tuple[str, str]]]]:
 
 def model_was_told(fake: FakeOpenAI) -> list[Any]:
     """What the model was told last, without what each side says of the surroundings."""
-    items = []
-    for item in asked(fake)[-1].json["input"]:
-        if item["type"] != "message":
-            items.append((item["type"], item.get("call_id") or item.get("encrypted_content"), item.get("output")))
+    items = [
+        (item["type"], item.get("call_id") or item.get("encrypted_content"), item.get("output"))
+        for item in asked(fake)[-1].json["input"]
+        if item["type"] != "message"
+    ]
     texts = [(role, "(aborted)" if text.startswith("<turn_aborted>") else text) for role, text in told(fake)]
     return [items, texts]
 
@@ -157,6 +160,8 @@ async def test_archived_by_the_one_and_brought_back_by_the_other(
         await server.result("thread/unarchive", {"threadId": thread_id})
     async with one() as server:
         assert (await listed(server), await listed(server, archived=True)) == ([thread_id], [])
+    # What the reference has archived itself is archived in its own database as well, and it will not resume it.
+    async with ours() as server:
         await resume(server, thread_id)
         await talk(server, thread_id, "Two")
         assert told(fake) == echoed("One", "Two")

@@ -11,6 +11,7 @@ from tests.support.upstream import Start, without_times
 from tests.wire.threads.support import (
     NOBODY,
     echoed,
+    fork,
     listed,
     no_rollout,
     read,
@@ -22,7 +23,7 @@ from tests.wire.threads.support import (
     told,
     unload,
 )
-from tests.wire.turns.support import begin, delta, provider, start_thread, talk
+from tests.wire.turns.support import KEY_VARIABLE, begin, delta, provider, start_thread, talk
 
 
 async def test_another_process_goes_on_where_the_first_one_ended(fake: FakeOpenAI, start: Start) -> None:
@@ -243,13 +244,41 @@ async def test_a_thread_whose_provider_is_gone_waits_for_it_to_come_back(
         assert await listed(second) == []
         assert await listed(second, modelProviders=["gone"]) == await listed(second, modelProviders=[]) == [thread_id]
         assert said((await read(second, thread_id))["turns"][0]) == ["One", "One"]
-        # With another one it goes on.
-        error = await second.error(method, {"threadId": thread_id, "modelProvider": "nope"})
-        assert error == refused("failed to load configuration: Model provider `nope` not found")
-        result = await second.result(method, {"threadId": thread_id, "modelProvider": "once"})
-        await second.barrier()
-        await talk(second, result["thread"]["id"], "Two")
+        unknown = await second.error(method, {"threadId": thread_id, "modelProvider": "nope"})
+        assert unknown == refused("failed to load configuration: Model provider `nope` not found")
+        if method == "thread/resume":
+            assert await second.error(method, {"threadId": thread_id, "modelProvider": "once"}) == error
+        else:
+            forked = (await fork(second, thread_id, modelProvider="once"))["thread"]
+            await talk(second, forked["id"], "Two")
+            assert told(fake) == echoed("One", "Two")
+
+
+async def test_a_thread_stays_with_its_provider(fake: FakeOpenAI, server: ServerProcess) -> None:
+    thread_id = await thread_with(server, "One")
+    await unload(server, thread_id)
+
+    error = await server.error("thread/resume", {"threadId": thread_id, "modelProvider": "openai"})
+
+    assert error == refused(
+        "failed to load configuration: Cannot change this thread's model provider from `once` to `openai` on resume."
+    )
+    assert (await resume(server, thread_id, modelProvider="once"))["modelProvider"] == "once"
+
+
+async def test_a_provider_that_only_the_thread_has_is_brought_again(fake: FakeOpenAI, server: ServerProcess) -> None:
+    own: Json = {"base_url": f"{fake.base_url}/v1", "env_key": KEY_VARIABLE, "http_headers": {"x-own": "yes"}}
+    thread_id = await start_thread(server, "own", config={"model_providers.own": own})
+    await talk(server, thread_id, "One")
+    await unload(server, thread_id)
+    error = await server.error("thread/resume", {"threadId": thread_id})
+    assert error["data"] == {"type": "modelProviderNotConfigured", "modelProvider": "own"}
+
+    await resume(server, thread_id, config={"model_providers.own": own})
+
+    await talk(server, thread_id, "Two")
     assert told(fake) == echoed("One", "Two")
+    assert fake.requests.of("responses")[-1].headers.get("x-own") == "yes"
 
 
 async def test_a_thread_that_ran_while_nobody_listened_can_be_listened_to_again(
@@ -269,3 +298,40 @@ async def test_a_thread_that_ran_while_nobody_listened_can_be_listened_to_again(
     assert finished["turn"]["id"] == turn_id
     await server.barrier()
     assert spoken(await talk(server, thread_id, "Three")) == ("completed", ["Three"])
+
+
+NULLS: Json = dict.fromkeys(
+    [
+        "path",
+        "model",
+        "modelProvider",
+        "serviceTier",
+        "cwd",
+        "runtimeWorkspaceRoots",
+        "approvalPolicy",
+        "approvalsReviewer",
+        "sandbox",
+        "permissions",
+        "config",
+        "baseInstructions",
+        "developerInstructions",
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [
+        ("thread/resume", ["personality", "initialTurnsPage"]),
+        ("thread/fork", ["lastTurnId", "beforeTurnId", "threadSource"]),
+    ],
+)
+async def test_null_is_as_good_as_absent(fake: FakeOpenAI, server: ServerProcess, method: str, more: list[str]) -> None:
+    thread_id = await thread_with(server, "One")
+    await unload(server, thread_id)
+
+    result = await server.result(method, {"threadId": thread_id, **NULLS, **dict.fromkeys(more)})
+
+    assert (result["model"], result["modelProvider"], result["cwd"]) == ("gpt-5.1-codex", "once", str(Path.cwd()))
+    assert said(result["thread"]["turns"][0]) == ["One", "One"]
+    await server.barrier()

@@ -13,10 +13,13 @@ from tests.wire.turns.support import RESPONSES
 
 THREADS = 4
 
-SECONDS = 0.25
-"""Within which the server dies, counted from when the turns were asked for; most turns take about as long."""
+SECONDS = 0.6
+"""Within which the server dies, counted from when the turns were asked for; most turns are shorter."""
 
-PIECES = 60
+PIECES = 30
+
+PACE = 0.003
+"""Seconds between the pieces of an answer, so that there is a middle."""
 
 
 @dataclass
@@ -67,33 +70,42 @@ class Crashes:
         self._chance = chance
         self._known: dict[str, Known] = {}
         self._numbers = itertools.count()
+        self._answered = 0.7
+        """How many of the calls the parent answers; the server dies while it waits for the others."""
         self.in_the_middle = 0
         """Turns whose end nobody has heard."""
         self.ended = 0
 
     async def run(self, kills: int) -> None:
-        """So many servers die; the last one is left alone, and everything works there."""
+        """So many servers die; the next one dies when all turns have gone well, and the last finds them whole."""
         for _ in range(kills):
             async with self._start() as server:
-                await self._die(server)
+                listener = await self._begin(server)
+                await listener.for_seconds(SECONDS * self._chance.random())
+                await self._die(listener)
+        self._answered = 1.0
         async with self._start() as server:
-            listener = Listener(server, find)
-            await self._resume(listener)
-            await listener.begin(list(self._known), self._ask("And now"))
-            await listener.until_ended(len(self._known))
+            listener = await self._begin(server)
+            await listener.until_ended(THREADS)
             assert {turn["status"] for turn in listener.turns} == {"completed"}
+            await self._die(listener)
         check_calls(self._fake)
+        async with self._start() as server:
+            await self._resume(Listener(server))
 
-    async def _die(self, server: FastServer) -> None:
-        listener = Listener(server, find)
+    async def _begin(self, server: FastServer) -> Listener:
+        listener = Listener(server, self._answer)
         await self._resume(listener)
         for thread in await listener.start_threads(THREADS - len(self._known), dynamicTools=[LOOKUP]):
             self._known[thread] = Known()
         await listener.begin(list(self._known), self._ask(f"Tell me for the {next(self._numbers)}. time"))
+        return listener
 
-        await listener.for_seconds(SECONDS * self._chance.random())
+    async def _die(self, listener: Listener) -> None:
+        server = listener.server
         server.process.kill()
         await listener.to_the_end()
+        await server.exit_status()
 
         for thread, known in self._known.items():
             heard = listener.threads[thread]
@@ -107,6 +119,11 @@ class Crashes:
             assert "result" in answer, answer
             known.check(answer["result"]["thread"])
 
+    async def _answer(self, request: Json) -> Json | None:
+        """The parent's tool."""
+        assert request["method"] == TOOL_CALL
+        return result("found") if self._chance.random() < self._answered else None
+
     def _ask(self, text: str) -> list[str]:
         """What the user says in each thread; the answer is a call of a tool, and then a text, at a pace at which there
         is a middle."""
@@ -116,16 +133,8 @@ class Crashes:
         for number, one in enumerate(said):
             answer = text_of_length(PIECES, f"{number}: ")
             self._fake.script(contains=one, tool_calls=[call(f"call-{next(self._numbers)}")])
-            self._fake.script(
-                contains=one, reasoning="Let me see", text=answer, deltas=PIECES, delay=SECONDS / PIECES / 2
-            )
+            self._fake.script(contains=one, reasoning="Let me see", text=answer, deltas=PIECES, delay=PACE)
         return said
-
-
-async def find(request: Json) -> Json:
-    """The parent's tool."""
-    assert request["method"] == TOOL_CALL
-    return result("found")
 
 
 def check_calls(fake: FakeOpenAI) -> None:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+import anyio
+
 from app_server.fake_openai.server import FakeOpenAI
 from tests.support.server import Json
 from tests.wire.conversations.support import LOOKUP, call, result, without_item_times
@@ -74,11 +76,9 @@ class Disorder:
             (self._release, 1),
         ]
         kinds, weights = zip(*actions, strict=True)
-        spent = 0.0
-        while spent < seconds:
-            pause = STEP * self._chance.random()
-            await self._listener.for_seconds(pause)
-            spent += pause
+        end = anyio.current_time() + seconds
+        while anyio.current_time() < end:
+            await self._listener.for_seconds(STEP * self._chance.random())
             (act,) = self._chance.choices(kinds, weights)
             await act()
             self._done[act.__name__.strip("_")] += 1

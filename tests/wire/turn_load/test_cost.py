@@ -12,7 +12,7 @@ from app_server.fake_openai.server import FakeOpenAI
 from tests.wire.turn_load.conftest import Start, load_server
 from tests.wire.turn_load.support import FastServer, Listener, cpu_seconds, io_counts, one_turn
 
-SAMPLE: Final = 20
+SAMPLE: Final = 10
 """Turns that are measured together, so that the clock of the scheduler is fine enough."""
 
 OLD: Final = 280
@@ -24,7 +24,7 @@ AT_MOST: Final = 3.0
 """How much more CPU time an old turn may take: more than the noise, less than whatever grows."""
 
 INTERACTIVE: Final = 10.0
-"""Seconds until a list comes, on a machine that is busy with other tests: 2.4 and 0.005 without and with an index."""
+"""Seconds until a list comes, on a machine that is busy with other tests: 2 s without an index, 0.1 s with one."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,11 @@ async def turns_at_once(listener: Listener, count: int) -> None:
 
 
 async def cost_of_turns(listener: Listener) -> Cost:
-    """What a sample costs now."""
+    """What a sample costs now: the cheapest of some, because others use the machine too."""
+    return min([await cost_of_sample(listener) for _ in range(3)], key=lambda cost: cost.cpu)
+
+
+async def cost_of_sample(listener: Listener) -> Cost:
     cpu, io = cpu_seconds(listener.server), io_counts(listener.server)
     await turns(listener, SAMPLE)
     after = io_counts(listener.server)
@@ -97,7 +101,7 @@ async def test_a_turn_in_an_old_process_costs_what_one_in_a_young_process_does(s
 
     young = await cost_of_turns(listener)
     for _ in range(4):
-        await turns_at_once(listener, (OLD - 5 - SAMPLE) // 4)
+        await turns_at_once(listener, (OLD - 5 - 3 * SAMPLE) // 4)
     old = await cost_of_turns(listener)
 
     young.check_grows_not(old)

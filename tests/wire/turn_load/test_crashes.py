@@ -7,7 +7,7 @@ from app_server.fake_openai.server import FakeOpenAI
 from tests.wire.turn_load.conftest import Start
 from tests.wire.turn_load.crashes import Crashes
 
-KILLS = 4
+KILLS = 3
 
 
 async def test_after_a_kill_every_thread_goes_on_and_nothing_that_was_said_is_lost(

@@ -1,0 +1,107 @@
+"""The two servers: ours and the reference, each with all that it needs to speak to the fake and to nobody else.
+
+Where the reference's program is, ``APP_SERVER_REFERENCE`` says (``make conformance`` sets it).
+"""
+
+import os
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from app_server.fake_openai.server import FakeOpenAI
+from tests.support.server import COMMAND, ServerProcess
+from tests.support.upstream import server_with
+from tests.wire.turns.support import KEY, KEY_VARIABLE, provider
+
+REFERENCE_VARIABLE: Final = "APP_SERVER_REFERENCE"
+
+NOWHERE: Final = "http://127.0.0.1:9"
+"""Nobody listens there: the proxy for whatever would leave this machine."""
+
+REFERENCE_OVERRIDES: Final = (
+    "features.shell_snapshot=false",
+    "features.apps=false",
+    "features.plugins=false",
+    "features.enable_request_compression=false",
+)
+"""What would have the reference do things that no test is about."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A server under test.
+
+    :param name: ``ours`` or ``reference``.
+    :param command: what starts it.
+    :param overrides: ``key=value`` for ``-c`` that only this one needs.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    overrides: tuple[str, ...] = field(default=())
+
+    def __str__(self) -> str:
+        return self.name
+
+    def start(
+        self,
+        fake: FakeOpenAI,
+        home: Path,
+        *overrides: str,
+        env: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> AbstractAsyncContextManager[ServerProcess]:
+        """Start it with the providers of these tests.
+
+        :param overrides: further ``key=value`` for ``-c``; they win.
+        :param options: those of ``tests.support.server.running_server``.
+        """
+        user = home.with_name(f"{home.name}.user")
+        for folder in (home, user):
+            folder.mkdir(parents=True, exist_ok=True)
+        environment = {
+            "HOME": str(user),
+            "HTTPS_PROXY": NOWHERE,
+            "HTTP_PROXY": NOWHERE,
+            "NO_PROXY": "127.0.0.1",
+            "CODEX_APP_SERVER_LOGIN_CLIENT_ID": "client-of-the-tests",
+            KEY_VARIABLE: KEY,
+            **(env or {}),
+        }
+        every = (*self.overrides, *providers(fake), 'model_provider="once"', *overrides)
+        return server_with(fake, home, *every, env=environment, command=self.command, **options)
+
+
+def providers(fake: FakeOpenAI) -> list[str]:
+    """The overrides for the providers: ``once`` and ``again`` (two retries of the stream) have a key of their own,
+    ``login`` wants the server's login, ``silent`` is patient for 0.3 s.
+    """
+    base = f"{fake.base_url}/v1"
+    sockets = {"supports_websockets": "false"}
+    return [
+        *provider("once", base, **sockets),
+        *provider("again", base, stream=2, **sockets),
+        *provider("silent", base, stream_idle_timeout_ms="300", **sockets),
+        *provider("login", base, env_key="none", requires_openai_auth="true", **sockets),
+    ]
+
+
+def ours() -> Peer:
+    """The server of this project, from the tree."""
+    return Peer("ours", COMMAND)
+
+
+def reference() -> Peer:
+    """The reference.
+
+    :raises LookupError: nothing says where its program is.
+    """
+    program = os.environ.get(REFERENCE_VARIABLE, "")
+    if not program:
+        raise LookupError(f"{REFERENCE_VARIABLE} names no program: use make conformance")
+    return Peer("reference", (program, "app-server"), REFERENCE_OVERRIDES)
+
+
+PEERS: Final = {"ours": ours, "reference": reference}

@@ -1,0 +1,1 @@
+"""What makes and checks that which is distributed. Nothing here is part of it, but for ``zipapp/bootstrap.py``."""
