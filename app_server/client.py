@@ -9,38 +9,39 @@
         async for notification, params in turn:
             ...
 
-What the server asks of its parent is answered by handlers given to :func:`spawn` or :func:`in_process`.
+What the server asks of its parent is answered by handlers (``client_handlers``) given to :func:`spawn` or
+:func:`in_process`. Callers without an event loop have ``sync_client``.
 """
 
 import logging
 import os
+import signal
 import subprocess
 import sys
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from typing import IO, TYPE_CHECKING, Any, Final, Literal, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import IO, TYPE_CHECKING, Final, Literal, TypeVar, Unpack
 
 import anyio
 from anyio.abc import Process, TaskGroup
 
+from app_server.client_handlers import HANDLER_TIMEOUT, Answers, Handlers, NamedHandlers, all_handlers
 from app_server.followed_turn import FollowedTurn
+from app_server.notification_feed import NotificationFeed
 from app_server.pending import AnswerTimedOut, ConnectionClosed, PeerRefused, PendingRequests, result_of
 from app_server.transport.base import MessageTooLong, Transport, TransportClosed
 from app_server.transport.memory import MemoryTransport
 from app_server.transport.process import ProcessTransport
 from protocol.base import WireValue
 from protocol.catalogue import SERVER_NOTIFICATIONS
-from protocol.errors import InternalError, InvalidRequest, WireError
+from protocol.errors import InvalidRequest, WireError
 from protocol.jsonrpc import (
     ErrorObject,
     Notification,
     Request,
     Response,
     decode,
-    encode_error,
     encode_request,
-    encode_result,
 )
 from protocol.lifecycle import (
     INITIALIZE,
@@ -49,20 +50,17 @@ from protocol.lifecycle import (
     InitializeParams,
     InitializeResponse,
 )
-from protocol.method import ClientRequest, ServerNotification, ServerRequest
+from protocol.method import ClientRequest, ServerNotification
 from protocol.method import decode as decode_model
 from protocol.turn import TURN_START, TurnStartParams
 
 if TYPE_CHECKING:
     from app_server.config import Configuration
 
+__all__ = ["Client", "Handlers", "ServerError", "ServerGone", "in_process", "spawn"]
+
 P = TypeVar("P", bound=WireValue)
 R = TypeVar("R", bound=WireValue)
-
-ServerRequestHandler = Callable[[Any], Awaitable[WireValue]]
-"""Answers a request of the server; it may raise :class:`protocol.errors.WireError` to answer with an error."""
-
-Handlers = Mapping[ServerRequest[Any, Any], ServerRequestHandler]
 
 MAX_UNREAD: Final = 10_000
 """Notifications kept for a reader that does not come; the oldest are dropped beyond that."""
@@ -94,11 +92,14 @@ class ServerGone(Exception):
 
     :param status: its exit status, where it is known.
     :param reason: why, where more than the status is known.
+    :param stderr: the end of what it wrote to stderr, masked, where :func:`spawn` was asked to keep it.
     """
 
-    def __init__(self, status: int | None = None, reason: str = "the server is gone") -> None:
-        super().__init__(reason if status is None else f"the server exited with status {status}")
+    def __init__(self, status: int | None = None, reason: str = "the server is gone", stderr: str = "") -> None:
+        why = reason if status is None else f"the server exited with status {status}{_signal_name(status)}"
+        super().__init__(f"{why}; the end of its stderr:\n{stderr}" if stderr else why)
         self.status = status
+        self.stderr = stderr
 
 
 class Client:
@@ -107,22 +108,20 @@ class Client:
     def __init__(
         self,
         transport: Transport,
-        handlers: Handlers,
+        answers: Answers,
         tasks: TaskGroup,
         trace: Trace | None = None,
-        exit_status: Callable[[], Awaitable[int | None]] | None = None,
+        gone: Callable[[], Awaitable[ServerGone]] | None = None,
     ) -> None:
         self._transport = transport
-        self._trace = trace
-        self._exit_status = exit_status
+        self._answers = answers
         self._tasks = tasks
-        self._handlers = {declaration.method: (declaration, handler) for declaration, handler in handlers.items()}
-        self._notifications = {declaration.method: declaration for declaration in SERVER_NOTIFICATIONS}
+        self._trace = trace
+        self._why_gone = gone
+        self._declared = {declaration.method: declaration for declaration in SERVER_NOTIFICATIONS}
         self._pending = PendingRequests()
-        self._unread: deque[tuple[ServerNotification[Any], Any]] = deque(maxlen=MAX_UNREAD)
+        self._feed = NotificationFeed(MAX_UNREAD)
         self._turns: list[FollowedTurn] = []
-        self._arrived = anyio.Event()
-        self._closed = False
 
     async def initialize(
         self, name: str, version: str, *, experimental_api: bool = True, opt_out: Sequence[str] = ()
@@ -174,10 +173,10 @@ class Client:
             others = turn.accepted((await self.request(TURN_START, params, timeout=timeout)).turn)
         except BaseException:
             self._turns.remove(turn)
-            self._hand_back(turn.unread)
+            self._feed.put(turn.refused())
             raise
-        self._hand_back(others)
-        if self._closed:
+        self._feed.put(others)
+        if self._feed.ended:
             turn.close()
         return turn
 
@@ -191,21 +190,16 @@ class Client:
         with anyio.fail_after(timeout):
             async for arrived, params in self.notifications():
                 if arrived is declaration:
-                    result: P = params
-                    return result
+                    return params  # type: ignore[no-any-return] # decoded by this very declaration
         raise await self._gone()
 
-    async def notifications(self) -> AsyncIterator[tuple[ServerNotification[Any], Any]]:
+    def notifications(self) -> NotificationFeed:
         """Notifications as they come, each with its declaration and its typed params; ends with the connection.
 
-        Those of turns begun with :meth:`start_turn` are not among them.
+        Those of turns begun with :meth:`start_turn` are not among them. Each is seen once, however often they are
+        iterated.
         """
-        while True:
-            while self._unread:
-                yield self._unread.popleft()
-            if self._closed:
-                return
-            await self._arrived.wait()
+        return self._feed
 
     async def run(self) -> None:
         """Read until the server closes the connection; the context managers of this module call it."""
@@ -215,11 +209,10 @@ class Client:
                     self._trace("received", line)
                 await self._take(line)
         finally:
-            self._closed = True
             self._pending.close()
             for turn in self._turns:
                 turn.close()
-            self._wake()
+            self._feed.end()
 
     async def _receive(self) -> bytes | None:
         while True:
@@ -229,7 +222,7 @@ class Client:
                 log.warning("the server wrote a line that is too long: %s", error)
 
     async def _gone(self) -> ServerGone:
-        return ServerGone(None if self._exit_status is None else await self._exit_status())
+        return ServerGone() if self._why_gone is None else await self._why_gone()
 
     async def _send(self, line: bytes) -> None:
         if self._trace is not None:
@@ -244,14 +237,15 @@ class Client:
             return
         match message:
             case Response():
-                self._pending.resolve(message)
+                if not self._pending.resolve(message):
+                    log.debug("the server answered a request that nobody waits for")
             case Request():
                 self._tasks.start_soon(self._answer, message)
             case Notification():
                 self._keep(message)
 
     def _keep(self, message: Notification) -> None:
-        declaration = self._notifications.get(message.method)
+        declaration = self._declared.get(message.method)
         if declaration is None:
             log.debug("ignored a notification that is not declared: %s", message.method)
             return
@@ -265,33 +259,21 @@ class Client:
             turn.take(declaration, params)
         self._turns = [turn for turn in self._turns if not turn.ended]
         if not takers:
-            self._unread.append((declaration, params))
-            self._wake()
-
-    def _hand_back(self, notifications: Iterable[tuple[ServerNotification[Any], Any]]) -> None:
-        self._unread.extend(notifications)
-        self._wake()
-
-    def _wake(self) -> None:
-        self._arrived.set()
-        self._arrived = anyio.Event()
+            self._feed.put([(declaration, params)])
 
     async def _answer(self, request: Request) -> None:
-        try:
-            if request.method not in self._handlers:
-                raise InvalidRequest(f"this client does not answer {request.method}")
-            declaration, handler = self._handlers[request.method]
-            result = await handler(decode_model(declaration.params, request.params))
-            answer = encode_result(request.id, result.to_json())
-        except WireError as error:
-            answer = encode_error(request.id, error)
-        except Exception:
-            log.exception("the handler of %s failed", request.method)
-            answer = encode_error(request.id, InternalError(f"the client's handler of {request.method} failed"))
+        answer = await self._answers.to(request)
         try:
             await self._send(answer)
         except TransportClosed:
             log.debug("the server is gone; nobody waits for the answer")
+
+
+def _signal_name(status: int) -> str:
+    """What a negative status means, where the system has signals."""
+    with suppress(ValueError):
+        return f" ({signal.Signals(-status).name})" if status < 0 else ""
+    return ""
 
 
 @asynccontextmanager
@@ -302,31 +284,36 @@ async def spawn(
     handlers: Handlers | None = None,
     stderr: int | IO[bytes] | None = None,
     trace: Trace | None = None,
+    handler_timeout: float = HANDLER_TIMEOUT,
+    stop_timeout: float = STOP_TIMEOUT,
+    **named: Unpack[NamedHandlers],
 ) -> AsyncIterator[Client]:
     """Start a server as a subprocess, and end it with the block.
 
-    :param command: what to start.
+    :param command: what to start; a string is one word.
     :param env: variables to set besides this process's own.
     :param handlers: what to answer to the server's requests; see ``protocol.catalogue.SERVER_REQUESTS``.
-    :param stderr: where its log goes; this process's stderr by default.
+    :param stderr: where its log goes; this process's stderr by default. With ``subprocess.PIPE`` it is read, and its
+        end kept for :attr:`ServerGone.stderr`.
     :param trace: sees every line.
+    :param handler_timeout: seconds that a handler has before it is cancelled and the server told.
+    :param stop_timeout: seconds that the server has to end by itself when the block is left; then it is killed.
+    :param named: handlers by name: ``refresh_tokens``, ``tool_call``, ``request_user_input``.
     :raises ServerGone: the command cannot be started.
     """
-    try:
-        process = await anyio.open_process(
-            list(command),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            env={**os.environ, **(env or {})},
-        )
-    except OSError as error:
-        raise ServerGone(reason=f"the server cannot be started: {error}") from error
+    answers = Answers(all_handlers(handlers, named), handler_timeout)
+    process = await _start([command] if isinstance(command, str) else list(command), env or {}, stderr)
     transport = ProcessTransport(process)
+
+    async def gone() -> ServerGone:
+        return ServerGone(await transport.exit_status(), stderr=await transport.last_words())
+
     failure: Exception | None = None
     try:
         async with anyio.create_task_group() as tasks:
-            client = Client(transport, handlers or {}, tasks, trace, transport.exit_status)
+            tasks.start_soon(transport.watch)
+            tasks.start_soon(transport.read_stderr)
+            client = Client(transport, answers, tasks, trace, gone)
             tasks.start_soon(client.run)
             try:
                 yield client
@@ -334,7 +321,7 @@ async def spawn(
                 failure = error  # raised below, so that it does not come out wrapped in an exception group
             finally:
                 with anyio.CancelScope(shield=True):
-                    await _stop(process, transport)
+                    await _stop(process, transport, stop_timeout)
                 tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):
@@ -343,9 +330,20 @@ async def spawn(
         raise failure
 
 
-async def _stop(process: Process, transport: ProcessTransport) -> None:
+async def _start(command: list[str], env: Mapping[str, str], stderr: int | IO[bytes] | None) -> Process:
+    try:
+        if not command:
+            raise ValueError("the command is empty")
+        return await anyio.open_process(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, env={**os.environ, **env}
+        )
+    except (OSError, ValueError) as error:
+        raise ServerGone(reason=f"the server cannot be started: {error}") from error
+
+
+async def _stop(process: Process, transport: ProcessTransport, timeout: float) -> None:
     await transport.aclose()
-    with anyio.move_on_after(STOP_TIMEOUT) as deadline:
+    with anyio.move_on_after(timeout) as deadline:
         await process.wait()
     if deadline.cancelled_caught:
         process.kill()
@@ -353,17 +351,24 @@ async def _stop(process: Process, transport: ProcessTransport) -> None:
 
 @asynccontextmanager
 async def in_process(
-    configuration: "Configuration", *, handlers: Handlers | None = None, trace: Trace | None = None
+    configuration: "Configuration",
+    *,
+    handlers: Handlers | None = None,
+    trace: Trace | None = None,
+    handler_timeout: float = HANDLER_TIMEOUT,
+    **named: Unpack[NamedHandlers],
 ) -> AsyncIterator[Client]:
     """Run a server in this event loop, without a subprocess, and end it with the block.
 
     :param configuration: from :func:`app_server.config.load_configuration`.
-    :param handlers, trace: as for :func:`spawn`.
+    :param handlers, trace, handler_timeout, named: as for :func:`spawn`.
     """
     from app_server.compose import serve  # noqa: PLC0415 - a parent that spawns has no use for the server's modules
 
     server_end, client_end = MemoryTransport.pair(configuration.settings.max_line_bytes)
+    answers = Answers(all_handlers(handlers, named), handler_timeout)
     failure: Exception | None = None
+    ended = anyio.Event()
 
     async def run_server() -> None:
         try:
@@ -372,10 +377,12 @@ async def in_process(
             # To the client it is a server that has died, as a subprocess would have.
             log.exception("the server failed")
             await server_end.aclose()
+        finally:
+            ended.set()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run_server)
-        client = Client(client_end, handlers or {}, tasks, trace)
+        client = Client(client_end, answers, tasks, trace)
         tasks.start_soon(client.run)
         try:
             yield client
@@ -384,5 +391,8 @@ async def in_process(
         finally:
             with anyio.CancelScope(shield=True):
                 await client_end.aclose()
+                # Its own drain has a deadline; handlers that still run would have none.
+                await ended.wait()
+            tasks.cancel_scope.cancel()
     if failure is not None:
         raise failure

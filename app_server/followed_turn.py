@@ -3,12 +3,10 @@
 The turn as the server carries it out is ``app_server.threads.turn``.
 """
 
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Protocol, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, Self, TypeVar
 
-import anyio
-
+from app_server.notification_feed import Arrived, NotificationFeed
 from protocol.base import WireValue
 from protocol.method import ClientRequest, ServerNotification
 from protocol.turn import TURN_COMPLETED, TURN_INTERRUPT, TURN_STEER, Turn, TurnInterruptParams, TurnSteerParams
@@ -37,22 +35,28 @@ class FollowedTurn:
         self.thread_id = thread_id
         self.id = ""
         """Known once the server has accepted the turn."""
-        self.unread: deque[tuple[ServerNotification[Any], Any]] = deque(maxlen=max_unread)
-        """What the reader has not seen yet."""
-        self.ended = False
-        """Nothing of it comes any more: it is completed, or the connection is closed."""
+        self._feed = NotificationFeed(max_unread)
         self._request = request
         self._gone = gone
         self._turn: Turn | None = None
-        self._arrived = anyio.Event()
 
-    def __aiter__(self) -> AsyncIterator[tuple[ServerNotification[Any], Any]]:
+    def __aiter__(self) -> Self:
         """Its notifications as they come, each with its declaration and its typed params; the last is
         ``turn/completed``. Each is seen once, however often it is iterated.
+        """
+        return self
+
+    async def __anext__(self) -> Arrived:
+        """The next notification.
 
         :raises ServerGone: the connection closed before the end.
         """
-        return self._read()
+        try:
+            return await anext(self._feed)
+        except StopAsyncIteration:
+            if self._turn is None:
+                raise await self._gone() from None
+            raise
 
     async def completed(self) -> Turn:
         """Wait for the end, passing over what has not been read; the turn as ``turn/completed`` told it, whatever its
@@ -62,8 +66,7 @@ class FollowedTurn:
         """
         async for _ in self:
             pass
-        if self._turn is None:
-            raise await self._gone()
+        assert self._turn is not None  # noqa: S101 - else the loop has raised
         return self._turn
 
     async def steer(self, *more: UserInput, timeout: float = 60) -> None:
@@ -85,15 +88,23 @@ class FollowedTurn:
 
     # For the client
 
-    def accepted(self, turn: Turn) -> list[tuple[ServerNotification[Any], Any]]:
+    @property
+    def ended(self) -> bool:
+        """Nothing of it comes any more: it is completed, or the connection is closed."""
+        return self._feed.ended
+
+    def accepted(self, turn: Turn) -> list[Arrived]:
         """The server has said which turn it is; returns what has come of the one that ran before."""
         self.id = turn.id
-        early = list(self.unread)
-        self.unread.clear()
+        early = self._feed.take_all()
         for declaration, params in early:
             if self.concerns(params):
                 self.take(declaration, params)
         return [(declaration, params) for declaration, params in early if _turn_id(params) != self.id]
+
+    def refused(self) -> list[Arrived]:
+        """There is no such turn; returns what has come meanwhile."""
+        return self._feed.take_all()
 
     def concerns(self, params: Any) -> bool:
         """Whether a notification with these params is of this turn, or may be."""
@@ -104,30 +115,14 @@ class FollowedTurn:
 
     def take(self, declaration: ServerNotification[Any], params: Any) -> None:
         """A notification of this turn has come."""
-        self.unread.append((declaration, params))
+        self._feed.put([(declaration, params)])
         if declaration is TURN_COMPLETED and self.id:
             self._turn = params.turn
-            self.ended = True
-        self._wake()
+            self._feed.end()
 
     def close(self) -> None:
         """The connection is closed."""
-        self.ended = True
-        self._wake()
-
-    async def _read(self) -> AsyncIterator[tuple[ServerNotification[Any], Any]]:
-        while True:
-            while self.unread:
-                yield self.unread.popleft()
-            if self.ended:
-                break
-            await self._arrived.wait()
-        if self._turn is None:
-            raise await self._gone()
-
-    def _wake(self) -> None:
-        self._arrived.set()
-        self._arrived = anyio.Event()
+        self._feed.end()
 
 
 def _turn_id(params: Any) -> str | None:

@@ -67,8 +67,12 @@ class Outgoing:
 
     def notify(self, notification: ServerNotification[P], params: P) -> None:
         """Send a notification, unless the client has opted out of it."""
+        self.notify_encoded(notification, params.to_json())
+
+    def notify_encoded(self, notification: ServerNotification[P], params: bytes) -> None:
+        """Send a notification whose params are JSON already: for those that are said so often that it counts."""
         if notification.method not in self._muted:
-            self._enqueue(encode_notification(notification.method, params.to_json(), time.time_ns() // 1_000_000))
+            self._enqueue(encode_notification(notification.method, params, time.time_ns() // 1_000_000))
 
     def mute(self, methods: frozenset[str]) -> None:
         """Leave out these notifications from now on (``optOutNotificationMethods``)."""

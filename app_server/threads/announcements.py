@@ -14,7 +14,6 @@ from protocol.items import (
     REASONING_SUMMARY_PART_ADDED,
     REASONING_SUMMARY_TEXT_DELTA,
     REASONING_TEXT_DELTA,
-    AgentMessageDeltaNotification,
     ItemCompletedNotification,
     ItemStartedNotification,
     PlanDeltaNotification,
@@ -24,6 +23,7 @@ from protocol.items import (
     ThreadItem,
     TimedItem,
 )
+from protocol.json_codec import dumps
 from protocol.method import ServerNotification
 from protocol.rate_limits import RATE_LIMITS_UPDATED, AccountRateLimitsUpdatedNotification, RateLimitSnapshot
 from protocol.thread import (
@@ -117,11 +117,10 @@ class ThreadAnnouncements:
         self._say(ITEM_COMPLETED, params)
 
     def message_delta(self, turn_id: str, item_id: str, delta: str) -> None:
-        """``item/agentMessage/delta``: the one that is said most often."""
-        self._say(
-            AGENT_MESSAGE_DELTA,
-            AgentMessageDeltaNotification(thread_id=self._thread_id, turn_id=turn_id, item_id=item_id, delta=delta),
-        )
+        """``item/agentMessage/delta``: the one that is said most often, so it is written without its model."""
+        if self.subscribed:
+            params = {"threadId": self._thread_id, "turnId": turn_id, "itemId": item_id, "delta": delta}
+            self._outgoing.notify_encoded(AGENT_MESSAGE_DELTA, dumps(params))
 
     def plan_delta(self, turn_id: str, item_id: str, delta: str) -> None:
         """``item/plan/delta``."""

@@ -7,9 +7,12 @@ from anyio.abc import Process
 
 from app_server.transport.base import TransportClosed
 from app_server.transport.framing import LineBuffer
+from app_server.transport.stderr_tail import StderrTail
 
 EXIT_TIMEOUT: Final = 1.0
-"""Seconds to wait for the exit status of a server that has closed its output."""
+"""Seconds between the end of a child and the end of its output, whichever comes first. A grandchild can keep the output
+open, and a child can close it and go on.
+"""
 
 
 class ProcessTransport:
@@ -19,15 +22,23 @@ class ProcessTransport:
         self._process = process
         self._buffer = LineBuffer()
         self._sending = anyio.Lock()
+        self._reading = False
+        self._output_ended = anyio.Event()
+        self._stderr = StderrTail()
+        self._stderr_ended = anyio.Event()
 
     async def receive(self) -> bytes | None:
         """See :meth:`Transport.receive`."""
         assert self._process.stdout is not None  # noqa: S101 - spawn asks for a pipe
         while (line := self._buffer.pop()) is None:
+            self._reading = True
             try:
                 self._buffer.feed(await self._process.stdout.receive())
-            except (anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError):
+            except (anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
+                self._output_ended.set()
                 return None
+            finally:
+                self._reading = False
         return line
 
     async def send(self, data: bytes) -> None:
@@ -36,18 +47,44 @@ class ProcessTransport:
         try:
             async with self._sending:
                 await self._process.stdin.send(data)
-        except (anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError, OSError) as error:
             raise TransportClosed from error
 
     async def wait_closed(self) -> None:
         """See :meth:`Transport.wait_closed`."""
         await self._process.wait()
 
+    async def watch(self) -> None:
+        """End the output of a child that has died, even if something that it has started keeps it open."""
+        await self._process.wait()
+        while not self._output_ended.is_set():
+            with anyio.move_on_after(EXIT_TIMEOUT):
+                await self._output_ended.wait()
+            if self._reading and self._process.stdout is not None:
+                await self._process.stdout.aclose()
+
+    async def read_stderr(self) -> None:
+        """Read what the child writes to stderr, if that is a pipe of ours, and keep the end of it."""
+        try:
+            if self._process.stderr is not None:
+                async for chunk in self._process.stderr:
+                    self._stderr.feed(chunk)
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
+            pass
+        finally:
+            self._stderr_ended.set()
+
     async def exit_status(self) -> int | None:
         """The status of a child that has closed its output; None for one that goes on all the same."""
         with anyio.move_on_after(EXIT_TIMEOUT):
             return await self._process.wait()
         return None
+
+    async def last_words(self) -> str:
+        """The end of what a child that is gone has written to stderr, masked; empty where it is not read."""
+        with anyio.move_on_after(EXIT_TIMEOUT):
+            await self._stderr_ended.wait()
+        return self._stderr.text()
 
     async def aclose(self) -> None:
         """Close the child's input, which asks it to end."""

@@ -70,8 +70,7 @@ class Peer:
             KEY_VARIABLE: KEY,
             **(env or {}),
         }
-        every = (*self.overrides, *providers(fake), 'model_provider="once"', *overrides)
-        return server_with(fake, home, *every, env=environment, command=self.command, **options)
+        return server_with(fake, home, *self.overrides, *providers(fake), *overrides, env=environment, command=self.command, **options)
 
 
 def providers(fake: FakeOpenAI) -> list[str]:

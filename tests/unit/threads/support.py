@@ -62,7 +62,10 @@ class Client(Outgoing):
         self._waiting: dict[str, anyio.Event] = {}
 
     def notify(self, notification: ServerNotification[Any], params: WireValue) -> None:
-        self.told.append((notification.method, loads(params.to_json())))
+        self.notify_encoded(notification, params.to_json())
+
+    def notify_encoded(self, notification: ServerNotification[Any], params: bytes) -> None:
+        self.told.append((notification.method, loads(params)))
         if (waiting := self._waiting.pop(notification.method, None)) is not None:
             waiting.set()
 

@@ -208,7 +208,7 @@ async def test_a_request_that_fails_says_so_by_its_code(
 IMPORTS = (sys.executable, "-X", "importtime", "-m", "app_server")
 
 
-@pytest.mark.parametrize("env", [{}, {"OTEL_TRACES_EXPORTER": "none"}, {"APP_SERVER_OTEL": "false"}])
+@pytest.mark.parametrize("env", [{}, {"OTEL_TRACES_EXPORTER": "none", "APP_SERVER_OTEL": "false"}])
 async def test_nothing_is_imported_unless_it_is_asked_for(env: dict[str, str], home: Path) -> None:
     async with running_server(home, env=env, command=IMPORTS) as server:
         await server.result("thread/list", {})
