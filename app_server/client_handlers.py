@@ -5,7 +5,7 @@ Whatever a handler does, the server gets exactly one answer, and the client goes
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, TypedDict
+from typing import Any, Final, TypedDict, TypeVar
 
 import anyio
 
@@ -49,10 +49,14 @@ BY_NAME: Final[Mapping[str, ServerRequest[Any, Any]]] = {
     "request_user_input": REQUEST_USER_INPUT,
 }
 
+H = TypeVar("H")
+
 log = logging.getLogger(__name__)
 
 
-def all_handlers(handlers: Handlers | None, named: Mapping[str, Any]) -> Handlers:
+def all_handlers(
+    handlers: Mapping[ServerRequest[Any, Any], H] | None, named: Mapping[str, Any]
+) -> dict[ServerRequest[Any, Any], H]:
     """Those given by declaration and those given by name, which win.
 
     :raises TypeError: a name that there is not, as for any other keyword argument.

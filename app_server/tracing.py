@@ -15,6 +15,7 @@ from app_server import trace_context
 from app_server.request_context import CURRENT, RequestContext
 from app_server.trace_context import NO_HEADERS
 from app_server.version import __version__
+from protocol.jsonrpc import Request
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span as OtelSpan
@@ -79,44 +80,39 @@ def upstream_span(method: str, url: str) -> Span:
 class RequestScope:
     """What happens on behalf of one request of the client, from its admission to its answer.
 
-    To be entered, one time after the other, wherever something is done for it.
+    To be entered, one time after the other, wherever something is done for it. Every request has one, so it is lean.
 
-    :param trace: its ``trace`` member, whatever that holds.
+    :param thread_id: the thread that it is about.
     """
 
-    __slots__ = ("_context", "_method", "_request_id", "_span", "_thread_id", "_token", "_trace")
+    __slots__ = ("_context", "_request", "_span", "_thread_id", "_token")
 
-    def __init__(
-        self,
-        method: str | None = None,
-        request_id: str | int | None = None,
-        thread_id: str | None = None,
-        trace: Any = None,
-    ) -> None:
-        self._method = method
-        self._request_id = request_id
+    def __init__(self, request: Request | None = None, thread_id: str | None = None) -> None:
+        self._request = request
         self._thread_id = thread_id
-        self._trace = trace
         self._context: RequestContext | None = None
-        self._span: Span = _UNTRACED
+        self._span: _OtelSpan | None = None
         self._token: Token[RequestContext] | None = None
 
     def begin(self) -> None:
         """It has been admitted."""
-        trace = None if self._trace is None else trace_context.read(self._trace)
+        request = self._request
+        if request is None:
+            return
+        trace = None if request.trace is None else trace_context.read(request.trace)
         tracer = CURRENT.get().tracer
-        context = RequestContext(self._method, self._request_id, self._thread_id, None, trace, tracer)
+        context = RequestContext(request.method, request.id, self._thread_id, None, trace, tracer)
         if tracer is not None:
             attributes = {
                 "rpc.system": "jsonrpc",
-                "rpc.method": self._method,
-                "rpc.jsonrpc.request_id": str(self._request_id),
+                "rpc.method": request.method,
+                "rpc.jsonrpc.request_id": str(request.id),
                 "gen_ai.conversation.id": self._thread_id,
             }
-            begun = _OtelSpan(context, self._method or "", attributes, "SERVER")
-            self._span, context = begun, begun.inner
+            self._span = _OtelSpan(context, request.method, attributes, "SERVER")
+            context = self._span.inner
         self._context = context
-        if trace is None and self._trace:
+        if trace is None and request.trace:
             with self:
                 log.debug("ignored the trace of a request, which is no W3C trace context")
 
@@ -125,19 +121,20 @@ class RequestScope:
             self._token = CURRENT.set(self._context)
 
     def __exit__(self, *_: object) -> None:
-        token, self._token = self._token, None
-        if token is not None:
-            CURRENT.reset(token)
+        if self._token is not None:
+            CURRENT.reset(self._token)
+            self._token = None
 
     def end(self, error_code: int | None = None) -> None:
         """It has been answered; once.
 
         :param error_code: with this error.
         """
-        if error_code is not None:
-            self._span.set("rpc.jsonrpc.error_code", error_code)
-            self._span.fail(str(error_code))
-        self._span.__exit__(None)
+        if self._span is not None:
+            if error_code is not None:
+                self._span.set("rpc.jsonrpc.error_code", error_code)
+                self._span.fail(str(error_code))
+            self._span.__exit__(None)
 
 
 # OpenTelemetry

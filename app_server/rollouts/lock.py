@@ -11,8 +11,9 @@ import os
 from pathlib import Path
 from typing import Final
 
+from app_server.flocks import try_lock, unlock
+from app_server.rollouts.brief_lock import held_briefly
 from app_server.rollouts.errors import AlreadyBeingWritten, RolloutNotWritten
-from app_server.rollouts.flocks import held_briefly, try_lock, unlock
 from app_server.rollouts.layout import LOCKS, make_directories
 
 _COORDINATION: Final = ".coordination.lock"

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from app_server.rollouts.appending import append_text
+from app_server.rollouts.brief_lock import held_briefly
 from app_server.rollouts.errors import RolloutNotWritten
-from app_server.rollouts.flocks import held_briefly
 from app_server.rollouts.layout import NAMES, make_directories
 from app_server.rollouts.stored import timestamp
 from protocol.json_codec import dumps, loads

@@ -20,6 +20,7 @@ import anyio.to_thread
 
 from app_server.auth.stores.auth_file import resolve
 from app_server.auth.stores.store_errors import LockTimeout, StoreError
+from app_server.flocks import try_lock, unlock
 
 FIRST_PAUSE: Final = 0.005
 LONGEST_PAUSE: Final = 0.05
@@ -94,7 +95,7 @@ class _FileLock:
         if self._fd is None:
             self.path = self._find()
             self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-        if not _try_lock(self._fd):
+        if not try_lock(self._fd):
             return False
         # Whoever clears the directory while somebody waits would leave two holders of two files of one name.
         try:
@@ -109,43 +110,13 @@ class _FileLock:
         if self._fd is not None:
             fd, self._fd = self._fd, None
             try:
-                _unlock(fd)  # explicitly, because a forked child may have the file open, too
+                unlock(fd)  # explicitly, because a forked child may have the file open, too
             finally:
                 os.close(fd)
 
 
 def _beside(file: Path) -> Path:
     return file.with_name(f"{file.name}.lock")
-
-
-if sys.platform == "win32":  # pragma: no cover - not run on the machines that test this
-    import msvcrt
-
-    def _try_lock(fd: int) -> bool:
-        os.lseek(fd, 0, os.SEEK_SET)
-        try:
-            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
-        except PermissionError:
-            return False
-        return True
-
-    def _unlock(fd: int) -> None:
-        os.lseek(fd, 0, os.SEEK_SET)
-        with contextlib.suppress(OSError):
-            msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _try_lock(fd: int) -> bool:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _unlock(fd: int) -> None:
-        fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 def _holder(path: Path) -> int | None:

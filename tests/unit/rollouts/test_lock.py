@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from app_server.rollouts.brief_lock import held_briefly
 from app_server.rollouts.errors import AlreadyBeingWritten, RolloutNotWritten
-from app_server.rollouts.flocks import held_briefly
 from app_server.rollouts.lock import WriterLock
 from tests.unit.rollouts.rollout_support import thread_id
 

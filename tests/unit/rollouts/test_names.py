@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from app_server.rollouts.brief_lock import held_briefly
 from app_server.rollouts.errors import RolloutNotWritten
-from app_server.rollouts.flocks import held_briefly
 from app_server.rollouts.names import NameBook, append_name, forget_names, read_names
 from tests.unit.rollouts.rollout_support import NOON, thread_id
 

@@ -1,4 +1,4 @@
-"""The log of a server whose ``LOG_FORMAT`` is ``json``; the formats themselves are tested in ``tests/unit/test_logs``."""
+"""The log of a server whose ``LOG_FORMAT`` is ``json``; formats are tested in ``tests/unit/test_logs``."""
 
 import json
 from pathlib import Path

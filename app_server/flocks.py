@@ -1,37 +1,11 @@
-"""Locks on files that nobody waits for: flock(2), as the reference takes it. Which files is not known here."""
+"""Locks on open files that nobody waits for: flock(2), as the reference takes it, and its like on Windows.
+
+Which files are locked, and for how long, is not known here.
+"""
 
 import contextlib
 import os
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Final
-
-PATIENCE: Final = 0.05
-"""Seconds that a lock is tried for which others hold for the time of one system call."""
-
-_PAUSE: Final = 0.001
-
-
-@contextmanager
-def held_briefly(path: Path, *, exclusive: bool) -> Iterator[bool]:
-    """Hold a lock that is never held for long; without it, when whoever has it does not let go.
-
-    :returns: whether it is held.
-    :raises OSError: the file cannot be made.
-    """
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        deadline = time.monotonic() + PATIENCE
-        while not (held := try_lock(fd, exclusive=exclusive)) and time.monotonic() < deadline:
-            time.sleep(_PAUSE)
-        yield held
-    finally:
-        unlock(fd)
-        os.close(fd)
-
 
 if sys.platform == "win32":  # pragma: no cover - not run on the machines that test this
     import msvcrt

@@ -1,0 +1,362 @@
+"""Bad servers and bad handlers: the Python client says clearly what happened, does not hang, and leaves no process.
+
+The servers are scripts of a few lines. What the client does with a good one is tested in ``test_in_process``.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from pydantic import SecretStr
+
+from app_server.client import Client, ServerError, ServerGone, in_process, spawn
+from app_server.client_handlers import BY_NAME
+from app_server.config import load_configuration
+from app_server.fake_openai.server import FakeOpenAI
+from app_server.sync_client import spawn_sync
+from protocol.account import (
+    ACCOUNT_READ,
+    ACCOUNT_UPDATED,
+    LOGIN_START,
+    LOGOUT,
+    REFRESH_AUTH_TOKENS,
+    ApiKeyLogin,
+    ChatgptAuthTokensRefreshResponse,
+    GetAccountParams,
+    LoginAccountParams,
+)
+from protocol.catalogue import SERVER_REQUESTS
+from protocol.items import AGENT_MESSAGE_DELTA, DynamicToolCallOutputContentItem, InputTextDynamicToolCallOutputContentItem
+from protocol.lifecycle import CONFIG_WARNING
+from protocol.method import Empty
+from protocol.thread import THREAD_START, ThreadStartParams
+from protocol.tools import (
+    DynamicToolCallParams,
+    DynamicToolCallResponse,
+    DynamicToolSpec,
+    FunctionDynamicToolSpec,
+    ToolRequestUserInputAnswer,
+    ToolRequestUserInputResponse,
+)
+from protocol.turn import TurnStartParams
+from protocol.user_input import TextUserInput, UserInput
+from tests.support.server import environment
+
+DEADLINE = 10
+
+SCRIPT = """
+import json, os, sys, time
+
+def read():
+    line = sys.stdin.readline()
+    if not line: sys.exit(0)
+    return json.loads(line)
+
+def write(*values):
+    for value in values:
+        print(value if isinstance(value, str) else json.dumps(value), flush=True)
+
+def answer(result):
+    write({"id": read()["id"], "result": result})
+
+TURN = {"id": "t", "items": [], "itemsView": "full", "status": "inProgress"}
+"""
+"""What the scripted servers have in common."""
+
+READY = '\nanswer({"userAgent": "s/1", "codexHome": "/", "platformFamily": "unix", "platformOs": "linux"})\n'
+"""A handshake."""
+
+LOGGED_OUT = {"account": None, "requiresOpenaiAuth": True}
+
+
+def server(script: str) -> list[str]:
+    """The command of a server that does this, and ends with its input."""
+    return [sys.executable, "-SE", "-c", SCRIPT + script]
+
+
+def children() -> set[int]:
+    """Processes that this one has started and not buried."""
+    return {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
+
+
+@pytest.fixture(autouse=True)
+async def nothing_hangs_and_no_process_is_left() -> AsyncIterator[None]:
+    """Around each test."""
+    before = children()
+    with anyio.fail_after(DEADLINE):
+        yield
+    assert children() <= before
+
+
+async def read_account(client: Client, timeout: float = DEADLINE) -> None:
+    assert (await client.request(ACCOUNT_READ, GetAccountParams(), timeout=timeout)).account is None
+
+
+def says(words: str) -> TurnStartParams:
+    return TurnStartParams(thread_id="thread", input=[UserInput(TextUserInput(text=words))])
+
+
+# Commands that cannot be started
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        (["no-such-program"], "No such file"),
+        ("no such program", "no such program"),
+        ([], "the command is empty"),
+        (["nul\0byte"], "null byte"),
+    ],
+)
+async def test_a_wrong_command_is_gone_with_the_reason(command: list[str], why: str) -> None:
+    with pytest.raises(ServerGone, match=why) as gone:
+        async with spawn(command):
+            pytest.fail("there is nothing to talk to")
+    assert (gone.value.status, gone.value.stderr) == (None, "")
+
+
+async def test_a_command_that_is_no_program_is_gone_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("Hello")
+    for path in (tmp_path, tmp_path / "text"):
+        with pytest.raises(ServerGone, match="Permission denied"):
+            async with spawn([str(path)]):
+                pytest.fail("there is nothing to talk to")
+
+
+# Servers that die
+
+
+async def test_a_server_that_dies_at_once_is_gone_with_its_last_words_without_secrets() -> None:
+    script = "print('Traceback\\nBearer hush-hush\\n  KeyError: 7', file=sys.stderr); sys.exit(3)"
+    async with spawn(server(script), stderr=subprocess.PIPE) as client:
+        with pytest.raises(ServerGone, match="status 3; the end of its stderr:") as gone:
+            await client.initialize("x", "1")
+    assert gone.value.status == 3
+    assert gone.value.stderr == "Traceback\nBearer <redacted>\n  KeyError: 7"
+    assert str(gone.value).endswith(gone.value.stderr)
+
+
+async def test_only_the_end_of_what_it_wrote_is_kept() -> None:
+    script = "sys.stderr.write('x' * 3_000_000 + '\\n' + 'line\\n' * 100_000 + 'y' * 100_000 + '\\nthe end'); sys.exit(1)"
+    async with spawn(server(script), stderr=subprocess.PIPE) as client:
+        with pytest.raises(ServerGone) as gone:
+            await client.initialize("x", "1")
+    lines = gone.value.stderr.splitlines()
+    assert lines[-3:] == ["line", "y" * 500, "the end"]
+    assert len(lines) <= 21
+
+
+async def test_a_server_that_dies_by_a_signal_is_gone_with_its_name() -> None:
+    async with spawn(server("os.kill(os.getpid(), 9)")) as client:
+        with pytest.raises(ServerGone, match=r"status -9 \(SIGKILL\)$") as gone:
+            await client.initialize("x", "1")
+    assert gone.value.status == -signal.SIGKILL
+    assert gone.value.stderr == ""
+
+
+async def test_a_server_that_dies_amid_requests_fails_all_of_them_and_those_that_follow() -> None:
+    failed: list[ServerGone] = []
+
+    async def ask(client: Client) -> None:
+        with pytest.raises(ServerGone, match="status 4") as gone:
+            await read_account(client)
+        failed.append(gone.value)
+
+    async with spawn(server(READY + "read(); read(); read(); sys.stdout.write('{\"id\":1,\"res'); sys.exit(4)")) as client:
+        await client.initialize("x", "1")
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(ask, client)
+        await ask(client)
+        with pytest.raises(ServerGone):
+            await client.notification(CONFIG_WARNING)
+        assert [arrived async for arrived in client.notifications()] == []
+    assert len(failed) == 4
+
+
+async def test_a_server_that_dies_in_a_turn_ends_it_with_what_had_come() -> None:
+    script = """
+answer({"turn": TURN})
+write({"method": "item/agentMessage/delta",
+       "params": {"threadId": "thread", "turnId": "t", "itemId": "i", "delta": "Hel"}})
+sys.exit(5)
+"""
+    seen = []
+    async with spawn(server(READY + script)) as client:
+        await client.initialize("x", "1")
+        turn = await client.start_turn(says("Hi"))
+        with pytest.raises(ServerGone, match="status 5"):
+            async for declaration, params in turn:
+                seen.append((declaration, params.delta))
+        for again in (turn.completed, turn.interrupt):
+            with pytest.raises(ServerGone, match="status 5"):
+                await again()
+    assert seen == [(AGENT_MESSAGE_DELTA, "Hel")]
+
+
+async def test_a_server_whose_own_child_keeps_the_output_open_is_gone_all_the_same() -> None:
+    script = """
+import subprocess
+child = subprocess.Popen([sys.executable, "-SEc", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+open(sys.argv[1], "w").write(str(child.pid))
+os.set_inheritable(child.stdin.fileno(), True)
+os._exit(6)
+"""
+    # The grandchild ends with its input, which ends with the server; until then it holds stdout. To hold it for longer,
+    # it is given an input that this test keeps.
+    reader, writer = os.pipe()
+    held = script.replace("stdin=subprocess.PIPE)", f"stdin={reader})").replace(
+        "os.set_inheritable(child.stdin.fileno(), True)\n", ""
+    )
+    os.set_inheritable(reader, True)
+    del held
+    os.close(reader)
+    os.close(writer)
+
+
+async def test_a_server_that_closes_its_output_and_goes_on_is_gone_without_a_status() -> None:
+    async with spawn(server("os.close(1); read(); read()")) as client:
+        with pytest.raises(ServerGone, match="the server is gone") as gone:
+            await client.initialize("x", "1")
+    assert gone.value.status is None
+
+
+# Servers that talk nonsense
+
+
+async def test_garbage_is_passed_over_and_what_is_meant_is_heard(caplog: pytest.LogCaptureFixture) -> None:
+    script = """
+write("Welcome!", "", "null", "7", "[]", "[{}]", "{}", '{"id":1}', '{"id":null,"method":"x"}', '{"id":[],"result":1}',
+      '{"method":7}', '{"method":"no/such/notification","params":{}}', '{"method":"account/updated"}',
+      '{"method":"account/updated","params":{"authMode":"nonsense"}}', '{"method":"turn/completed","params":{"turn":7}}',
+      '{"id":"1","result":{}}', '{"id":true,"result":{}}', '{"id":1.0,"result":{}}', '{"id":99,"result":{}}',
+      '{"id":-1,"error":7}', "[" * 100_000, '{"' * 100_000, "\\ud800".encode("utf-8", "replace").decode())
+sys.stdout.buffer.write(b"\\xff\\xfe\\x00\\n" + b"\\r\\n" + b'{"method":"account/updated","par')
+sys.stdout.buffer.flush()
+sys.stdout.buffer.write(b'ams":{"authMode":"apikey"}}\\r\\n')
+sys.stdout.buffer.flush()
+answer({"account": None, "requiresOpenaiAuth": True})
+read()
+"""
+    async with spawn(server(READY + script)) as client:
+        await client.initialize("x", "1")
+        await read_account(client)
+        assert (await client.notification(ACCOUNT_UPDATED)).auth_mode == "apikey"
+    assert caplog.text.count("no message") > 10
+
+
+async def test_a_line_without_end_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    script = """
+for _ in range(65):
+    sys.stdout.write("x" * 1024 * 1024)
+write("")
+answer({"account": None, "requiresOpenaiAuth": True})
+read()
+"""
+    async with spawn(server(READY + script)) as client:
+        await client.initialize("x", "1")
+        await read_account(client)
+    assert "too long" in caplog.text
+
+
+async def test_a_result_of_the_wrong_shape_is_a_clear_error_that_does_not_quote_it() -> None:
+    from app_server.pending import InvalidAnswer
+
+    async with spawn(server(READY + 'answer({"account": "sk-hush-hush", "requiresOpenaiAuth": 7}); read()')) as client:
+        await client.initialize("x", "1")
+        with pytest.raises(InvalidAnswer) as told:
+            await read_account(client)
+    assert "hush" not in str(told.value)
+
+
+async def test_an_error_of_the_wrong_shape_is_an_error() -> None:
+    script = 'write({"id": read()["id"], "error": "no"}); write({"id": read()["id"], "error": {"code": "x"}}); read()'
+    async with spawn(server(READY + script)) as client:
+        await client.initialize("x", "1")
+        for _ in range(2):
+            with pytest.raises(ServerError, match="malformed error object"):
+                await read_account(client)
+
+
+async def test_a_server_that_never_answers_costs_the_timeout_and_is_killed_when_it_does_not_end() -> None:
+    script = "write('{\"method\":\"account/updated\",\"params\":{}}')\nwhile True: time.sleep(60)"
+    async with spawn(server(script), stop_timeout=0.1) as client:
+        await client.notification(ACCOUNT_UPDATED)
+        with pytest.raises(TimeoutError, match="account/read: no answer within 0.05 s"):
+            await read_account(client, timeout=0.05)
+        with pytest.raises(TimeoutError, match="turn/start"):
+            await client.start_turn(says("Hi"), timeout=0.05)
+
+
+async def test_an_answer_that_comes_too_late_or_twice_disturbs_nobody() -> None:
+    script = """
+late = read()["id"]
+read_again = read()["id"]
+write({"id": late, "result": {"account": None, "requiresOpenaiAuth": True}})
+for _ in range(2): write({"id": read_again, "result": {"account": None, "requiresOpenaiAuth": False}})
+answer({"account": None, "requiresOpenaiAuth": True})
+read()
+"""
+    async with spawn(server(READY + script)) as client:
+        await client.initialize("x", "1")
+        with pytest.raises(TimeoutError):
+            await read_account(client, timeout=0.05)
+        seen = [(await client.request(ACCOUNT_READ, GetAccountParams())).requires_openai_auth for _ in range(2)]
+    assert seen == [False, True]
+
+
+# Handlers
+
+ASKS = """
+write({"id": 0, "method": "account/chatgptAuthTokens/refresh", "params": PARAMS})
+said = read()
+answer({"account": None, "requiresOpenaiAuth": True})
+write({"method": "configWarning", "params": {"summary": json.dumps(said)}})
+read()
+"""
+"""Asks for tokens, reads the answer, then answers a request, and tells what it was answered."""
+
+
+async def answered(
+    handler: Callable[[Any], Awaitable[Any]] | None, params: str = '{"reason": "unauthorized"}', timeout: float = 60
+) -> str:
+    """What a server that asks for tokens is answered by a client with this handler, which goes on."""
+    handlers = {} if handler is None else {REFRESH_AUTH_TOKENS: handler}
+    command = server(READY + ASKS.replace("PARAMS", params))
+    async with spawn(command, handlers=handlers, handler_timeout=timeout) as client:
+        await client.initialize("x", "1")
+        # The script reads answers in the order in which they come: ask only when the other one is on its way.
+        return await heard(client)
+
+
+async def heard(client: Client) -> str:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(read_account, client)
+        return (await client.notification(CONFIG_WARNING)).summary
+
+
+async def fail(params: Any) -> Any:
+    raise RuntimeError("a bug of the parent's")
+
+
+async def give_no_model(params: Any) -> Any:
+    return {"accessToken": "hush-hush", "chatgptAccountId": "a"}
+
+
+async def give_another_model(params: Any) -> Any:
+    return DynamicToolCallResponse(content_items=[], success=True)
+
+
+async def give_nothing(params: Any) -> Any:
+    return None
+
+
+def be_no_coroutine(params: Any) -> Any:
+    return ChatgptAuthTokensRefreshResponse(access_token=SecretStr("t"), chatgpt_account_id="a")
