@@ -129,8 +129,8 @@ class Thread(WireModel):
     """Empty except in the answers of `thread/resume`, `thread/fork` and `thread/read` that ask for them."""
 
 
-class ThreadStartParams(WireModel):
-    """What the thread is to be like; the configuration says what is left out."""
+class ThreadWishes(WireModel):
+    """What a thread is to be like, however it comes to be loaded; what is left out is as it was, or as configured."""
 
     model: str | None = None
     model_provider: str | None = None
@@ -143,11 +143,16 @@ class ThreadStartParams(WireModel):
     permissions: str | None = experimental_field()
     config: dict[str, Any] | None = None
     """Settings of this thread by their names in `config.toml`."""
-    service_name: str | None = None
     base_instructions: str | None = None
     """In place of the model's own instructions."""
     developer_instructions: str | None = None
     """In addition to them."""
+
+
+class ThreadStartParams(ThreadWishes):
+    """What the thread is to be like; the configuration says what is left out."""
+
+    service_name: str | None = None
     personality: Personality | None = None
     ephemeral: bool | None = None
     """Never store it."""
@@ -197,24 +202,12 @@ class TurnsPage(WireModel):
     backwards_cursor: str | None = None
 
 
-class ThreadResumeParams(WireModel):
+class ThreadResumeParams(ThreadWishes):
     """The thread to go on with, and what is to be different."""
 
     thread_id: str
     path: str | None = experimental_field()
     """The rollout to resume, whatever the id says, unless that thread is loaded."""
-    model: str | None = None
-    model_provider: str | None = None
-    service_tier: str | None = None
-    cwd: str | None = None
-    runtime_workspace_roots: list[str] | None = experimental_field()
-    approval_policy: AskForApproval | None = None
-    approvals_reviewer: ApprovalsReviewer | None = None
-    sandbox: SandboxMode | None = None
-    permissions: str | None = experimental_field()
-    config: dict[str, Any] | None = None
-    base_instructions: str | None = None
-    developer_instructions: str | None = None
     personality: Personality | None = None
     exclude_turns: bool = False
     """Leave `thread.turns` empty."""
@@ -230,7 +223,7 @@ class ThreadResumeResponse(ThreadStartResponse):
     items_backwards_cursor: str | None = None
 
 
-class ThreadForkParams(WireModel):
+class ThreadForkParams(ThreadWishes):
     """The thread to begin another one from, and what is to be different."""
 
     thread_id: str
@@ -240,18 +233,6 @@ class ThreadForkParams(WireModel):
     """The first turn to leave behind."""
     path: str | None = experimental_field()
     """The rollout to fork, whatever the id says."""
-    model: str | None = None
-    model_provider: str | None = None
-    service_tier: str | None = None
-    cwd: str | None = None
-    runtime_workspace_roots: list[str] | None = experimental_field()
-    approval_policy: AskForApproval | None = None
-    approvals_reviewer: ApprovalsReviewer | None = None
-    sandbox: SandboxMode | None = None
-    permissions: str | None = experimental_field()
-    config: dict[str, Any] | None = None
-    base_instructions: str | None = None
-    developer_instructions: str | None = None
     ephemeral: bool = False
     thread_source: str | None = None
     exclude_turns: bool = False

@@ -30,9 +30,7 @@ from app_server.threads.settings import ContextLimits, ThreadSettings, settle
 from app_server.threads.thread import Kept, LiveThread
 from app_server.version import WIRE_VERSION
 from protocol.errors import InvalidRequest
-from protocol.thread import ThreadForkParams, ThreadResumeParams, ThreadStartParams
-
-Wishes = ThreadStartParams | ThreadResumeParams | ThreadForkParams
+from protocol.thread import ThreadForkParams, ThreadResumeParams, ThreadStartParams, ThreadWishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +192,7 @@ class ThreadOpening:
         return Opened(thread, was_loaded=True)
 
     async def _settings(
-        self, wishes: Wishes, stored: StoredThread | None = None
+        self, wishes: ThreadWishes, stored: StoredThread | None = None
     ) -> tuple[ThreadSettings, tuple[str, ...]]:
         try:
             config, ignored = self._configuration.for_thread(wishes.config or {})

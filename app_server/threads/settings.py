@@ -18,7 +18,7 @@ from protocol.permissions import (
     SandboxPolicy,
     WorkspaceWriteSandboxPolicy,
 )
-from protocol.thread import ThreadForkParams, ThreadResumeParams, ThreadStartParams
+from protocol.thread import ThreadWishes
 from protocol.turn import CollaborationMode, ReasoningSummary, TurnStartParams
 
 T = TypeVar("T", AskForApproval, SandboxPolicy)
@@ -119,7 +119,7 @@ class ThreadSettings:
 
 def settle(
     config: Settings,
-    wishes: ThreadStartParams | ThreadResumeParams | ThreadForkParams,
+    wishes: ThreadWishes,
     server_cwd: str,
     default_model: Callable[[str], str],
     stored: Mapping[str, Any] | None = None,

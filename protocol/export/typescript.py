@@ -38,6 +38,16 @@ from protocol.method import ParamsPresence
 
 _WIDTH: Final = 120
 _HEADER: Final = f"// {GENERATED}\n"
+_INDEX: Final = """\
+// The one file to import from. What there is of each method stands in four maps: `ClientRequestMap` and
+// `ServerRequestMap` (params and result), `ServerNotificationMap` and `ClientNotificationMap` (params). Whole messages
+// are the unions `ClientRequest`, `ServerRequest`, `ServerNotification` and `ClientNotification`, told apart by `method`,
+// as most other unions are by `type`. For example:
+//
+//   function call<M extends keyof ClientRequestMap>(
+//     method: M, params: ClientRequestMap[M]["params"],
+//   ): Promise<ClientRequestMap[M]["result"]>
+"""
 _PRIMITIVES: Final = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
 _NO_MEMBERS: Final = "Record<string, never>"
 
@@ -57,7 +67,7 @@ def typescript_files(surface: Surface) -> dict[str, str]:
             used |= {name for method in surface.methods for name in (method.params, method.result) if name}
         files[f"{module}.ts"] = "\n".join([_HEADER, *_imports(surface, module, used), *blocks])
     exports = "".join(f'export type * from "./{module}.js";\n' for module in sorted(modules))
-    return files | {"index.ts": f"{_HEADER}\n{exports}"}
+    return files | {"index.ts": f"{_HEADER}\n{_INDEX}\n{exports}"}
 
 
 def _module(named: NamedType) -> str:

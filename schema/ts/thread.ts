@@ -108,9 +108,6 @@ export type ThreadCompactStartResponse = Record<string, never>;
 
 /** The thread to begin another one from, and what is to be different. */
 export type ThreadForkParams = {
-  threadId: string;
-  /** The last turn to take along. */
-  lastTurnId?: string | null;
   model?: string | null;
   modelProvider?: string | null;
   serviceTier?: string | null;
@@ -118,9 +115,15 @@ export type ThreadForkParams = {
   approvalPolicy?: AskForApproval | null;
   approvalsReviewer?: ApprovalsReviewer | null;
   sandbox?: SandboxMode | null;
+  /** Settings of this thread by their names in `config.toml`. */
   config?: Record<string, unknown> | null;
+  /** In place of the model's own instructions. */
   baseInstructions?: string | null;
+  /** In addition to them. */
   developerInstructions?: string | null;
+  threadId: string;
+  /** The last turn to take along. */
+  lastTurnId?: string | null;
   /** Default: `false`. */
   ephemeral?: boolean;
   threadSource?: string | null;
@@ -157,7 +160,6 @@ export type ThreadInjectItemsResponse = Record<string, never>;
 
 /** The thread to go on with, and what is to be different. */
 export type ThreadResumeParams = {
-  threadId: string;
   model?: string | null;
   modelProvider?: string | null;
   serviceTier?: string | null;
@@ -165,9 +167,13 @@ export type ThreadResumeParams = {
   approvalPolicy?: AskForApproval | null;
   approvalsReviewer?: ApprovalsReviewer | null;
   sandbox?: SandboxMode | null;
+  /** Settings of this thread by their names in `config.toml`. */
   config?: Record<string, unknown> | null;
+  /** In place of the model's own instructions. */
   baseInstructions?: string | null;
+  /** In addition to them. */
   developerInstructions?: string | null;
+  threadId: string;
   personality?: Personality | null;
   /** Leave `thread.turns` empty. Default: `false`. */
   excludeTurns?: boolean;
@@ -202,11 +208,11 @@ export type ThreadStartParams = {
   sandbox?: SandboxMode | null;
   /** Settings of this thread by their names in `config.toml`. */
   config?: Record<string, unknown> | null;
-  serviceName?: string | null;
   /** In place of the model's own instructions. */
   baseInstructions?: string | null;
   /** In addition to them. */
   developerInstructions?: string | null;
+  serviceName?: string | null;
   personality?: Personality | null;
   /** Never store it. */
   ephemeral?: boolean | null;

@@ -15,7 +15,6 @@ INCOMPLETE: list[tuple[Any, str]] = [
     (..., "missing field `params`"),
     (None, "missing field `params`"),
     ({}, "missing field `clientInfo`"),
-    ([], "missing field `clientInfo`"),
     ({"clientInfo": {"version": "1"}}, "missing field `name`"),
     ({"clientInfo": {"name": "x"}}, "missing field `version`"),
     ({"clientInfo": {"name": 5, "version": "1"}}, "invalid type: integer `5`, expected a string"),

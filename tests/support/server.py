@@ -18,11 +18,15 @@ from typing import IO, Any, Final
 import anyio
 from anyio.abc import AsyncResource, ByteReceiveStream, ByteSendStream, ByteStream, Process, UNIXSocketStream
 
+from tests.support.forked import can_fork_with, fork
+
 DEADLINE = 20.0
 """Seconds for any one thing to happen; far more than it takes."""
 
 COMMAND: Final = (sys.executable, "-m", "app_server")
 """What starts the server under test."""
+
+_FORKS: Final = "APP_SERVER_TESTS_WITHOUT_FORKS" not in os.environ
 
 PIPE_CAPACITY: Final = 64 * 1024
 """Bytes that a pipe holds on Linux without anybody reading."""
@@ -206,20 +210,29 @@ async def running_server(
     env: Mapping[str, str] | None = None,
     command: Sequence[str] = COMMAND,
     initialize: bool = True,
+    forked: bool = False,
 ) -> AsyncIterator[ServerProcess]:
-    """A server with this CODEX_HOME. Its stderr goes to a file beside the home, which a failing test can show."""
+    """A server with this CODEX_HOME. Its stderr goes to a file beside the home, which a failing test can show.
+
+    :param forked: spare it the imports if that makes no difference (see ``tests.support.forked``). Not for tests of
+        how a server starts or of what it costs; not done either when ``APP_SERVER_TESTS_WITHOUT_FORKS`` is set.
+    """
     log = home.with_name(f"{home.name}.stderr")
     reader, writer = os.pipe()
     output = PipeReader(reader)
     try:
         with log.open("ab") as stderr:
-            process = await anyio.open_process(
-                [*command, *arguments],
-                stdin=subprocess.PIPE,
-                stdout=writer,
-                stderr=stderr,
-                env=environment(home, env),
-            )
+            process: Process
+            if forked and command == COMMAND and _FORKS and can_fork_with(env or {}):
+                process = fork(arguments, environment(home, env), writer, stderr.fileno())
+            else:
+                process = await anyio.open_process(
+                    [*command, *arguments],
+                    stdin=subprocess.PIPE,
+                    stdout=writer,
+                    stderr=stderr,
+                    env=environment(home, env),
+                )
     except BaseException:
         os.close(reader)
         raise

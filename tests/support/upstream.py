@@ -55,16 +55,20 @@ async def server_with(
     *overrides: str,
     env: Mapping[str, str] | None = None,
     initialize: bool = True,
+    forked: bool = True,
     **options: Any,
 ) -> AsyncIterator[ServerProcess]:
     """A server that takes the fake for its upstream.
 
     :param overrides: further ``key=value`` for ``-c``; they win over those that lead to the fake.
+    :param forked: spare it the imports, for tests that are not about the start.
     :param options: those of ``running_server``.
     """
     arguments = [word for override in [*fake.config_overrides(), *overrides] for word in ("-c", override)]
     environment = {"NO_PROXY": "127.0.0.1", **fake.environment(), **(env or {})}
-    async with running_server(home, *arguments, env=environment, initialize=initialize, **options) as server:
+    async with running_server(
+        home, *arguments, env=environment, initialize=initialize, forked=forked, **options
+    ) as server:
         yield server
 
 
