@@ -119,8 +119,14 @@ class Connection:
 
             readers.start_soon(until, self._ending.wait)
             readers.start_soon(until, self._transport.wait_closed)
+            readers.start_soon(until, self._input_overdue)
             await self._read()
             readers.cancel_scope.cancel()
+
+    async def _input_overdue(self) -> None:
+        """The client has closed its side, and what it sent could not be read in time, because it takes no answers."""
+        await self._transport.wait_input_ended()
+        await anyio.sleep(self._drain_timeout)
 
     async def _read(self) -> None:
         while True:

@@ -49,9 +49,7 @@ def main() -> int:
             return 1
         unpacked = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file())
     print(f"{file.name}: {file.stat().st_size / 1e6:.1f} MB, unpacked {unpacked / 1e6:.0f} MB; the demo passed;")
-    print(
-        f"two requests and the end: {first * 1000:.0f} ms the first time, unpacking, then {later * 1000:.0f} ms"
-    )
+    print(f"two requests and the end: {first * 1000:.0f} ms the first time, unpacking, then {later * 1000:.0f} ms")
     return 0
 
 

@@ -36,5 +36,9 @@ class Transport(Protocol):
     async def wait_closed(self) -> None:
         """Return once the peer can no longer read what is sent; never, where that cannot be known."""
 
+    async def wait_input_ended(self) -> None:
+        """Return once the peer will send nothing more, even if some of what it has sent is still to be received; never,
+        where that cannot be known."""
+
     async def aclose(self) -> None:
         """Let go of everything; idempotent."""

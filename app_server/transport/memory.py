@@ -87,6 +87,10 @@ class MemoryTransport:
         """See :meth:`Transport.wait_closed`."""
         await self._outgoing.wait_closed()
 
+    async def wait_input_ended(self) -> None:
+        """See :meth:`Transport.wait_input_ended`."""
+        await self._incoming.wait_closed()
+
     async def aclose(self) -> None:
         """Close both directions: the peer receives None, and its sends fail."""
         self._outgoing.close()

@@ -10,9 +10,10 @@ from app_server.transport.framing import LineBuffer
 from app_server.transport.stderr_tail import StderrTail
 
 EXIT_TIMEOUT: Final = 1.0
-"""Seconds between the end of a child and the end of its output, whichever comes first. A grandchild can keep the output
-open, and a child can close it and go on.
-"""
+"""Seconds to wait for the exit status of a server that has closed its output."""
+
+OUTPUT_TIMEOUT: Final = 0.3
+"""Seconds to wait for the end of the output of a child that has died: a grandchild can keep it open."""
 
 
 class ProcessTransport:
@@ -54,11 +55,15 @@ class ProcessTransport:
         """See :meth:`Transport.wait_closed`."""
         await self._process.wait()
 
+    async def wait_input_ended(self) -> None:
+        """See :meth:`Transport.wait_input_ended`."""
+        await self._process.wait()
+
     async def watch(self) -> None:
         """End the output of a child that has died, even if something that it has started keeps it open."""
         await self._process.wait()
         while not self._output_ended.is_set():
-            with anyio.move_on_after(EXIT_TIMEOUT):
+            with anyio.move_on_after(OUTPUT_TIMEOUT):
                 await self._output_ended.wait()
             if self._reading and self._process.stdout is not None:
                 await self._process.stdout.aclose()
@@ -82,7 +87,7 @@ class ProcessTransport:
 
     async def last_words(self) -> str:
         """The end of what a child that is gone has written to stderr, masked; empty where it is not read."""
-        with anyio.move_on_after(EXIT_TIMEOUT):
+        with anyio.move_on_after(OUTPUT_TIMEOUT):
             await self._stderr_ended.wait()
         return self._stderr.text()
 

@@ -119,6 +119,15 @@ class StdioTransport:
             return
         await anyio.sleep_forever()
 
+    async def wait_input_ended(self) -> None:
+        """Return when the other end of stdin is closed, whatever is still to be read; on Linux only."""
+        if self._reader is not None or not hasattr(select, "epoll"):
+            await anyio.sleep_forever()
+        # An epoll object that asks for nothing tells of hang-ups all the same, and is itself readable when it does.
+        with select.epoll() as hang_up:
+            hang_up.register(self._stdin, select.EPOLLRDHUP)
+            await anyio.wait_readable(hang_up.fileno())
+
     async def aclose(self) -> None:
         """Close both descriptors."""
         if not self._closed:

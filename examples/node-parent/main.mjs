@@ -35,6 +35,9 @@ const weather = {
   inputSchema: { type: "object", properties: { city: { type: "string" } }, required: ["city"] },
 };
 
+/** Who waits for the end of the login, and is told what went wrong. @type {(error: string | null) => void} */
+let loggedIn = () => {};
+
 /** By thread: who waits for the end of its turn. @type {Map<string, (turn: Turn) => void>} */
 const turns = new Map();
 
@@ -42,7 +45,7 @@ const turns = new Map();
 function onNotification({ method, params }) {
   switch (method) {
     case "account/login/completed":
-      console.log(params.success ? "Logged in" : `The login failed: ${params.error}`);
+      loggedIn(params.success ? null : (params.error ?? "no reason was given"));
       break;
     case "item/agentMessage/delta":
       process.stdout.write(params.delta);
@@ -73,13 +76,25 @@ const client = new Client(
   onNotification,
 );
 
+/** What never comes if the server ends. @template T @param {Promise<T>} awaited @returns {Promise<T>} */
+function unlessGone(awaited) {
+  return Promise.race([awaited, client.ended.then((why) => Promise.reject(new Error(why)))]);
+}
+
+async function logIn() {
+  // Before it is asked for, here and below: what is awaited can come in the same breath as the answer.
+  const completed = /** @type {Promise<string | null>} */ (new Promise((resolve) => (loggedIn = resolve)));
+  await client.request("account/login/start", { type: "chatgptAuthTokens", ...(await freshTokens()) });
+  const error = await unlessGone(completed);
+  if (error !== null) throw new Error(`The login failed: ${error}`);
+  console.log("Logged in");
+}
+
 /** @param {string} threadId @param {string} text */
 async function ask(threadId, text) {
-  // Before it is asked for: a turn can be over in the same breath.
   const completed = /** @type {Promise<Turn>} */ (new Promise((resolve) => turns.set(threadId, resolve)));
-  const gone = client.ended.then((why) => Promise.reject(new Error(why)));
   await client.request("turn/start", { threadId, input: [{ type: "text", text }] });
-  const turn = await Promise.race([completed, gone]);
+  const turn = await unlessGone(completed);
   console.log(` [${turn.status}]`);
   if (turn.error) throw new Error(turn.error.message);
 }
@@ -89,7 +104,7 @@ try {
     clientInfo: { name: "node-parent", version: "1.0" },
     capabilities: { experimentalApi: true }, // own tokens and tools are experimental
   });
-  await client.request("account/login/start", { type: "chatgptAuthTokens", ...(await freshTokens()) });
+  await logIn();
   const { thread } = await client.request("thread/start", { dynamicTools: [weather] });
   await ask(thread.id, "Hello, model");
 

@@ -2,8 +2,8 @@
 
 // The one file to import from. What there is of each method stands in four maps: `ClientRequestMap` and
 // `ServerRequestMap` (params and result), `ServerNotificationMap` and `ClientNotificationMap` (params). Whole messages
-// are the unions `ClientRequest`, `ServerRequest`, `ServerNotification` and `ClientNotification`, told apart by `method`,
-// as most other unions are by `type`. For example:
+// are the unions `ClientRequest`, `ServerRequest`, `ServerNotification` and `ClientNotification`, in which `method` is
+// the discriminator; in most other unions it is `type`. For example:
 //
 //   function call<M extends keyof ClientRequestMap>(
 //     method: M, params: ClientRequestMap[M]["params"],

@@ -3,13 +3,12 @@
 Everything that waits has a deadline.
 """
 
-import contextlib
 import os
 import pty
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,6 +17,8 @@ import anyio
 from anyio.abc import Process
 
 from app_server.fake_openai.server import FakeOpenAI
+from tests.support.forked import can_fork, fork_with_pipes
+from tests.support.server import COMMAND
 
 DEADLINE = 20.0
 """Seconds for any one thing to happen; far more than it takes."""
@@ -63,6 +64,11 @@ class Running:
         """Write to its standard input."""
         assert self.process.stdin is not None
         await self.process.stdin.send(text.encode())
+
+    async def close_input(self) -> None:
+        """End its standard input."""
+        assert self.process.stdin is not None
+        await self.process.stdin.aclose()
 
     def interrupt(self) -> None:
         """What Ctrl-C does."""
@@ -145,18 +151,24 @@ class Commands:
         :param stdin: all of its standard input.
         :param overrides: further ``key=value`` for ``-c``.
         """
-        with anyio.fail_after(DEADLINE):
-            done = await anyio.run_process(
-                self._command(words, overrides), input=stdin.encode(), check=False, env=self._env(env)
-            )
-        return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+        async with self.running(*words, env=env, overrides=overrides) as command:
+            if stdin:
+                with suppress(anyio.BrokenResourceError):  # it may have ended without reading
+                    await command.type(stdin)
+            await command.close_input()
+            return await command.outcome()
 
     @asynccontextmanager
     async def running(
         self, *words: str, env: Mapping[str, str] | None = None, overrides: tuple[str, ...] = ()
     ) -> AsyncIterator[Running]:
         """A command at the end of pipes."""
-        process = await anyio.open_process(self._command(words, overrides), env=self._env(env))
+        arguments = self._arguments(words, overrides)
+        process: Process
+        if can_fork(env or {}):
+            process = fork_with_pipes(arguments, self._env(env))
+        else:
+            process = await anyio.open_process([*COMMAND, *arguments], env=self._env(env))
         try:
             yield Running(process)
         finally:
@@ -171,7 +183,7 @@ class Commands:
         try:
             try:
                 process = await anyio.open_process(
-                    [sys.executable, "-c", _TAKE_TERMINAL, *self._command(words, overrides)],
+                    [sys.executable, "-c", _TAKE_TERMINAL, *COMMAND, *self._arguments(words, overrides)],
                     stdin=slave,
                     stdout=slave,
                     stderr=slave,
@@ -187,9 +199,9 @@ class Commands:
         finally:
             os.close(master)
 
-    def _command(self, words: tuple[str, ...], overrides: tuple[str, ...]) -> list[str]:
+    def _arguments(self, words: tuple[str, ...], overrides: tuple[str, ...]) -> list[str]:
         options = [word for override in (*self._overrides, *overrides) for word in ("-c", override)]
-        return [sys.executable, "-m", "app_server", *options, *words]
+        return [*options, *words]
 
     def _env(self, env: Mapping[str, str] | None) -> dict[str, str]:
         return {**self._environment, **(env or {})}
@@ -236,7 +248,7 @@ async def _get(address: str) -> tuple[str, str]:
         async with await anyio.connect_tcp("127.0.0.1", parts.port or 80) as stream:
             lines = (f"GET {parts.path}?{parts.query} HTTP/1.1", f"Host: {parts.netloc}", "Connection: close", "", "")
             await stream.send("\r\n".join(lines).encode())
-            with contextlib.suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+            with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
                 while True:
                     answer += await stream.receive()
     head, _, body = answer.decode().partition("\r\n\r\n")

@@ -11,12 +11,13 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
 from pkgutil import walk_packages
 from typing import Any
 
-_NOT_OF_A_SERVER = ("app_server.fake_openai", "app_server.testing", "app_server.cli", "app_server.auth.stores.keyring")
+_NOT_WANTED = ("app_server.fake_openai", "app_server.testing", "app_server.cli.demo", "app_server.auth.stores.keyring")
 _LAZILY = ("h11", "httpx2", "ssl", "tomllib", "sqlite3")
 _MAX_REQUEST = 1 << 20
 
@@ -30,17 +31,30 @@ def preload() -> None:
 
     for package in (app_server, protocol):
         for module in walk_packages(package.__path__, f"{package.__name__}."):
-            if not module.name.startswith(_NOT_OF_A_SERVER):
+            if not module.name.startswith(_NOT_WANTED):
                 import_module(module.name)
     for name in _LAZILY:
         with suppress(ImportError):
             import_module(name)
+    import anyio
+    from pydantic import BaseModel
+
+    anyio.run(anyio.sleep, 0)  # imports its backend
+    for model in _all_below(BaseModel):
+        if model.__module__.startswith(("app_server.", "protocol.")):
+            model.model_rebuild()  # which is put off until it is used
     gc.collect()
     gc.freeze()
 
 
-def serve(control: socket.socket) -> None:
-    """Fork until nobody can ask for it any more.
+def _all_below(parent: type[Any]) -> Iterator[type[Any]]:
+    for child in parent.__subclasses__():
+        yield child
+        yield from _all_below(child)
+
+
+def serve(control: socket.socket) -> bool:
+    """Fork until nobody can ask for it any more; whether this is what was forked.
 
     A request is one packet: a JSON object with ``arguments`` and ``environment``, and with it the descriptors for
     stdin, stdout, stderr and the status. To that last one the process id is written, and at the end what ``waitpid``
@@ -63,10 +77,12 @@ def serve(control: socket.socket) -> None:
             continue
         data, descriptors, _, _ = socket.recv_fds(control, _MAX_REQUEST, 4)
         if not data:
-            return
+            return False
         pid = os.fork()
         if pid == 0:
+            control.detach()
             _become_server(json.loads(data), descriptors)
+            return True
         *streams, status = descriptors
         for fd in streams:
             os.close(fd)
@@ -88,27 +104,19 @@ def _tell(fd: int, number: int) -> None:
 
 
 def _become_server(request: dict[str, Any], descriptors: list[int]) -> None:
-    status = 1
-    try:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for number, fd in enumerate(descriptors[:3]):
-            os.dup2(fd, number)
-        os.closerange(3, 256)
-        os.environ.clear()
-        os.environ.update(request["environment"])
-        sys.argv[1:] = request["arguments"]
-        from app_server.__main__ import main
-
-        status = main()
-    except BaseException:  # noqa: BLE001 - as the interpreter would: it is the last line of this process
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
-    finally:
-        with suppress(BaseException):
-            sys.stderr.flush()
-        os._exit(status)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number, fd in enumerate(descriptors[:3]):
+        os.dup2(fd, number)
+    os.closerange(3, 256)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.argv[1:] = request["arguments"]
 
 
 if __name__ == "__main__":
     preload()
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    if serve(socket.socket(fileno=int(sys.argv[1]))):
+        from app_server.__main__ import main
+
+        sys.exit(main())

@@ -12,19 +12,49 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from signal import Signals
-from typing import Any
+from typing import Any, Final
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 
 _OF_THE_INTERPRETER = ("PYTHON", "LC_", "LANG", "TZ", "PYDANTIC_")
 
 
-def can_fork_with(env: Mapping[str, str]) -> bool:
+def can_fork(env: Mapping[str, str]) -> bool:
     """Whether a forked server is the same as one that is started: not if the interpreter itself reads the environment
-    that a test gives it, and only where packets can carry descriptors.
+    that a test gives it, only where packets can carry descriptors, and not if ``APP_SERVER_TESTS_WITHOUT_FORKS`` is set.
     """
-    return sys.platform == "linux" and not any(name.startswith(_OF_THE_INTERPRETER) for name in env)
+    if sys.platform != "linux" or "APP_SERVER_TESTS_WITHOUT_FORKS" in os.environ:
+        return False
+    return not any(name.startswith(_OF_THE_INTERPRETER) for name in env)
+
+
+PIPE_CAPACITY: Final = 64 * 1024
+"""Bytes that a pipe holds on Linux without anybody reading."""
+
+
+class PipeReader(ByteReceiveStream):
+    """Our end of a server's stdout. What is not asked for stays in the pipe, and to close it closes the pipe; the
+    streams of ``anyio.Process`` do neither.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    async def receive(self, max_bytes: int = PIPE_CAPACITY) -> bytes:
+        if self._fd < 0:
+            raise anyio.ClosedResourceError
+        await anyio.wait_readable(self._fd)
+        chunk = os.read(self._fd, max_bytes)
+        if not chunk:
+            raise anyio.EndOfStream
+        return chunk
+
+    async def aclose(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
 
 class PipeWriter(ByteSendStream):
@@ -61,8 +91,16 @@ class ForkedProcess(Process):
     :param status: where the fork server writes its id and how it ended; see ``fork_server.serve``.
     """
 
-    def __init__(self, stdin: PipeWriter, status: int) -> None:
+    def __init__(
+        self,
+        stdin: PipeWriter,
+        status: int,
+        stdout: ByteReceiveStream | None = None,
+        stderr: ByteReceiveStream | None = None,
+    ) -> None:
         self._stdin = stdin
+        self._stdout = stdout
+        self._stderr = stderr
         self._status = status
         self._said = b""
         while b"\n" not in self._said:  # it comes at once
@@ -109,7 +147,9 @@ class ForkedProcess(Process):
 
     async def aclose(self) -> None:
         with anyio.CancelScope(shield=True):
-            await self._stdin.aclose()
+            for stream in (self._stdin, self._stdout, self._stderr):
+                if stream is not None:
+                    await stream.aclose()
             await self.wait()
         if self._status >= 0:
             os.close(self._status)
@@ -121,11 +161,11 @@ class ForkedProcess(Process):
 
     @property
     def stdout(self) -> ByteReceiveStream | None:
-        return None
+        return self._stdout
 
     @property
     def stderr(self) -> ByteReceiveStream | None:
-        return None
+        return self._stderr
 
 
 class _ForkServer:
@@ -138,6 +178,7 @@ class _ForkServer:
                 [sys.executable, "-P", str(Path(__file__).with_name("fork_server.py")), str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,  # no terminal: what is forked writes to pipes
             )
         atexit.register(self._end)
 
@@ -157,6 +198,21 @@ def fork(arguments: Sequence[str], env: Mapping[str, str], stdout: int, stderr: 
 
     :param stdout, stderr: descriptors, which stay open here.
     """
+    return ForkedProcess(*_fork(arguments, env, stdout, stderr))
+
+
+def fork_with_pipes(arguments: Sequence[str], env: Mapping[str, str]) -> ForkedProcess:
+    """As ``fork``, at the end of pipes."""
+    (stdout, to_stdout), (stderr, to_stderr) = os.pipe(), os.pipe()
+    try:
+        stdin, status = _fork(arguments, env, to_stdout, to_stderr)
+    finally:
+        os.close(to_stdout)
+        os.close(to_stderr)
+    return ForkedProcess(stdin, status, PipeReader(stdout), PipeReader(stderr))
+
+
+def _fork(arguments: Sequence[str], env: Mapping[str, str], stdout: int, stderr: int) -> tuple[PipeWriter, int]:
     if os.getpid() not in _servers:
         _servers[os.getpid()] = _ForkServer()
     stdin, to_stdin = os.pipe()
@@ -167,4 +223,4 @@ def fork(arguments: Sequence[str], env: Mapping[str, str], stdout: int, stderr: 
     finally:
         os.close(stdin)
         os.close(to_status)
-    return ForkedProcess(PipeWriter(to_stdin), status)
+    return PipeWriter(to_stdin), status

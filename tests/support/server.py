@@ -18,7 +18,7 @@ from typing import IO, Any, Final
 import anyio
 from anyio.abc import AsyncResource, ByteReceiveStream, ByteSendStream, ByteStream, Process, UNIXSocketStream
 
-from tests.support.forked import can_fork_with, fork
+from tests.support.forked import PIPE_CAPACITY, PipeReader, can_fork, fork
 
 DEADLINE = 20.0
 """Seconds for any one thing to happen; far more than it takes."""
@@ -26,37 +26,9 @@ DEADLINE = 20.0
 COMMAND: Final = (sys.executable, "-m", "app_server")
 """What starts the server under test."""
 
-_FORKS: Final = "APP_SERVER_TESTS_WITHOUT_FORKS" not in os.environ
-
-PIPE_CAPACITY: Final = 64 * 1024
-"""Bytes that a pipe holds on Linux without anybody reading."""
-
 INITIALIZE = {"clientInfo": {"name": "test", "version": "1.0"}, "capabilities": {"experimentalApi": True}}
 
 Json = dict[str, Any]
-
-
-class PipeReader(ByteReceiveStream):
-    """Our end of a server's stdout. What is not asked for stays in the pipe, and to close it closes the pipe; the
-    streams of ``anyio.Process`` do neither.
-    """
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    async def receive(self, max_bytes: int = PIPE_CAPACITY) -> bytes:
-        if self._fd < 0:
-            raise anyio.ClosedResourceError
-        await anyio.wait_readable(self._fd)
-        chunk = os.read(self._fd, max_bytes)
-        if not chunk:
-            raise anyio.EndOfStream
-        return chunk
-
-    async def aclose(self) -> None:
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
 
 
 class ServerProcess:
@@ -198,7 +170,10 @@ class ServerProcess:
 def environment(home: Path, env: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variables for a server with this CODEX_HOME, whatever surrounds the tests."""
     inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(("CODEX_", "OPENAI_", "SSL_CERT"))
+        name: value
+        for name, value in os.environ.items()
+        # Without bytecode on the disk each server would compile all that it imports.
+        if not name.startswith(("CODEX_", "OPENAI_", "SSL_CERT", "PYTHONDONTWRITEBYTECODE"))
     }
     return {**inherited, "CODEX_HOME": str(home), "APP_SERVER_LOG": "debug", **(env or {})}
 
@@ -223,7 +198,7 @@ async def running_server(
     try:
         with log.open("ab") as stderr:
             process: Process
-            if forked and command == COMMAND and _FORKS and can_fork_with(env or {}):
+            if forked and command == COMMAND and can_fork(env or {}):
                 process = fork(arguments, environment(home, env), writer, stderr.fileno())
             else:
                 process = await anyio.open_process(

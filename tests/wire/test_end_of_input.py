@@ -87,7 +87,7 @@ async def test_an_input_that_ends_before_anything_was_said_is_a_good_end(home: P
 
 
 async def test_an_idle_server_ends_at_once_with_its_input(home: Path) -> None:
-    async with running_server(home) as server:
+    async with running_server(home, forked=True) as server:
         await server.barrier()
         await server.close_input()
         assert await exit_in_time(server) == 0
@@ -161,7 +161,7 @@ async def test_an_answer_that_comes_when_the_drain_is_over_does_not_make_two() -
 
 
 async def test_an_idle_server_ends_at_once_on_sigterm(home: Path) -> None:
-    async with running_server(home) as server:
+    async with running_server(home, forked=True) as server:
         await server.barrier()
         server.process.send_signal(signal.SIGTERM)
         assert await exit_in_time(server) == 0
@@ -169,7 +169,7 @@ async def test_an_idle_server_ends_at_once_on_sigterm(home: Path) -> None:
 
 
 async def test_a_server_that_nobody_has_greeted_ends_at_once_on_sigterm(home: Path) -> None:
-    async with running_server(home, initialize=False) as server:
+    async with running_server(home, initialize=False, forked=True) as server:
         assert (await server.error("nonsense"))["code"] == -32600
         server.process.send_signal(signal.SIGTERM)
         assert await exit_in_time(server) == 0
@@ -224,7 +224,7 @@ async def test_on_sigterm_what_was_read_and_not_yet_taken_in_is_answered_too(hom
 async def test_sigterm_right_behind_the_end_of_input_is_a_good_end_whenever_it_comes(home: Path) -> None:
     """As one published client does it. The signal may meet any stage of the end."""
     for attempt in range(6):
-        async with running_server(home) as server:
+        async with running_server(home, forked=True) as server:
             await server.barrier()
             await server.close_input()
             target = time.perf_counter() + attempt * 0.001
@@ -238,7 +238,7 @@ async def test_sigterm_right_behind_the_end_of_input_is_a_good_end_whenever_it_c
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 async def test_other_signals_kill_as_they_do_by_default(home: Path, number: signal.Signals) -> None:
-    async with running_server(home) as server:
+    async with running_server(home, forked=True) as server:
         await server.barrier()
         server.process.send_signal(number)
         assert await exit_in_time(server) == -number
@@ -249,7 +249,7 @@ async def test_other_signals_kill_as_they_do_by_default(home: Path, number: sign
 
 async def test_a_closed_stdout_ends_an_idle_server_though_its_input_stays_open(home: Path) -> None:
     """The reference goes on for ever."""
-    async with running_server(home) as server:
+    async with running_server(home, forked=True) as server:
         await server.barrier()
         await server.close_output()
         assert await exit_in_time(server) == 0
@@ -257,7 +257,7 @@ async def test_a_closed_stdout_ends_an_idle_server_though_its_input_stays_open(h
 
 
 async def test_a_stdout_that_is_closed_while_answers_are_waiting_ends_the_server(home: Path) -> None:
-    async with running_server(home) as server:
+    async with running_server(home, forked=True) as server:
         await server.send(*(b'{"id":%d,"method":"nonsense"}\n' % number for number in range(1_000)))
         await server.line()
         await server.close_output()
@@ -278,7 +278,7 @@ async def test_a_closed_stdout_ends_a_server_that_waits_for_the_upstream_within_
 
 
 async def test_a_client_that_closes_its_end_and_never_reads_does_not_keep_the_server(home: Path) -> None:
-    async with running_server(home) as server:
+    async with running_server(home, "-c", "app_server.drain_timeout=0.5", forked=True) as server:
         await server.send({"id": 1, "method": "initialize", "params": INITIALIZE})
         await server.send(*(b'{"id":%d,"method":"nonsense"}\n' % number for number in range(400)))
         await server.close_input()

@@ -22,7 +22,7 @@ async def stable(request: pytest.FixtureRequest, home: Path) -> AsyncIterator[Se
     params: dict[str, Any] = {"clientInfo": {"name": "x", "version": "1"}}
     if request.param is not ...:
         params["capabilities"] = request.param
-    async with running_server(home, initialize=False) as server:
+    async with running_server(home, initialize=False, forked=True) as server:
         await server.result("initialize", params)
         yield server
 
@@ -39,14 +39,14 @@ async def test_without_the_capability_experimental_variants_are_refused_and_not_
 
 
 async def test_what_is_wrong_with_params_wins_over_the_capability(home: Path) -> None:
-    async with running_server(home, initialize=False) as server:
+    async with running_server(home, initialize=False, forked=True) as server:
         await server.result("initialize", {"clientInfo": {"name": "x", "version": "1"}})
         error = await server.error(LOGIN, {"type": "chatgptAuthTokens", "chatgptAccountId": "acct-1"})
         assert error == {"code": -32600, "message": "Invalid request: missing field `accessToken`"}
 
 
 async def test_before_the_handshake_nothing_is_said_about_capabilities(home: Path) -> None:
-    async with running_server(home, initialize=False) as server:
+    async with running_server(home, initialize=False, forked=True) as server:
         login = {"type": "chatgptAuthTokens", "accessToken": "x.y.z", "chatgptAccountId": "acct-1"}
         assert (await server.error(LOGIN, login))["message"] == "Not initialized"
 

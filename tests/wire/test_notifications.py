@@ -25,7 +25,7 @@ def handshake(*opt_out: str) -> bytes:
 
 async def test_every_notification_says_when_it_was_sent_beside_its_params(home: Path) -> None:
     before = time.time_ns() // 1_000_000
-    async with running_server(home, "-c", "forced_login_method=sometimes") as server:
+    async with running_server(home, "-c", "forced_login_method=sometimes", forked=True) as server:
         await server.result(LOGIN, API_KEY)
         await server.result("account/logout")
         said = await server.barrier()
@@ -52,14 +52,14 @@ async def test_answers_and_requests_do_not_say_when_they_were_sent(home: Path, f
 
 
 async def test_a_client_is_spared_what_it_opts_out_of_and_nothing_else(home: Path) -> None:
-    async with running_server(home, initialize=False) as server:
+    async with running_server(home, initialize=False, forked=True) as server:
         await server.send(handshake(UPDATED))
         await server.answer(1)
         assert await methods_after_a_login(server) == [COMPLETED]
 
 
 async def test_names_to_opt_out_of_are_exact_and_may_be_unknown(home: Path) -> None:
-    async with running_server(home, initialize=False) as server:
+    async with running_server(home, initialize=False, forked=True) as server:
         await server.send(
             handshake("account/", "account/*", "Account/Updated", "account/updated ", "nonsense", "", "*")
         )

@@ -36,7 +36,7 @@ def ids(messages: list[Json]) -> list[Any]:
 @pytest.fixture
 async def own_server(home: Path) -> AsyncIterator[ServerProcess]:
     """One that shares its home with nobody but the test."""
-    async with running_server(home) as server:
+    async with running_server(home, forked=True) as server:
         yield server
 
 

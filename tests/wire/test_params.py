@@ -79,7 +79,7 @@ async def test_optional_members_may_be_null_or_missing_and_unknown_ones_are_igno
 async def test_only_two_codes_answer_requests(home: Path) -> None:
     """Not even an unknown method or bad params get -32601 or -32602; -32700 is for lines that are no request."""
     nowhere = {"CODEX_HOME": os.devnull}  # no directory, so nothing can be saved
-    async with running_server(home, env=nowhere) as server:
+    async with running_server(home, env=nowhere, forked=True) as server:
         codes = {
             (await server.error("nonsense", {}))["code"],
             (await server.error("account/read", [1]))["code"],

@@ -103,7 +103,7 @@ async def test_the_parents_tokens_and_its_refresh_answers_stay_out_of_the_log(ho
 @pytest.mark.parametrize("home_is_usable", [True, False])
 async def test_a_stored_key_and_one_that_cannot_be_stored_stay_out_of_the_log(home: Path, home_is_usable: bool) -> None:
     env = {} if home_is_usable else {"CODEX_HOME": "/dev/null/home"}
-    async with running_server(home, env=env) as server:
+    async with running_server(home, env=env, forked=True) as server:
         answer = await server.request(LOGIN, {"type": "apiKey", "apiKey": KEY})
         assert ("result" in answer) is home_is_usable
         assert CANARY not in json.dumps(answer)
