@@ -48,7 +48,8 @@ lint: $(STAMP) ## Check style
 
 types: $(STAMP) ## Check types
 	$(BIN)/mypy
-	$(BIN)/mypy examples/python tools
+	$(BIN)/mypy examples/python
+	MYPYPATH=.ci $(BIN)/mypy -p shipping
 
 schema: $(STAMP) ## Write schema/ anew from the declarations
 	$(BIN)/python -m protocol.export
@@ -79,11 +80,11 @@ dist: $(PACKAGING_STAMP) ## Build wheel and sdist, and check them in a clean env
 	rm -f dist/app_server-*
 	$(PACKAGING)/bin/python -m build --outdir dist .
 	$(PACKAGING)/bin/twine check --strict dist/app_server-*
-	$(PACKAGING)/bin/python -m tools.check_dist dist
+	PYTHONPATH=.ci $(PACKAGING)/bin/python -m shipping.check_dist dist
 
 zipapp: dist ## Build dist/app-server.pyz, one file for this interpreter and this system, and check it
-	$(PACKAGING)/bin/python -m tools.zipapp.build dist/app_server-*.whl dist/app-server.pyz
-	$(PACKAGING)/bin/python -m tools.check_zipapp dist/app-server.pyz
+	PYTHONPATH=.ci $(PACKAGING)/bin/python -m shipping.zipapp.build dist/app_server-*.whl dist/app-server.pyz
+	PYTHONPATH=.ci $(PACKAGING)/bin/python -m shipping.check_zipapp dist/app-server.pyz
 
 clean: ## Remove what was made
 	rm -rf $(VENV) .cache build dist .mypy_cache .ruff_cache .pytest_cache

@@ -111,6 +111,7 @@ def _become_server(request: dict[str, Any], descriptors: list[int]) -> None:
     os.closerange(3, 256)
     os.environ.clear()
     os.environ.update(request["environment"])
+    sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     sys.argv[1:] = request["arguments"]
 
 

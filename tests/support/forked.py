@@ -19,15 +19,18 @@ import anyio.lowlevel
 from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 
 _OF_THE_INTERPRETER = ("PYTHON", "LC_", "LANG", "TZ", "PYDANTIC_")
+_NOT_AT_ITS_START = ("PYTHON_KEYRING_BACKEND", "PYTHONPATH")  # the fork server sees to the second
 
 
 def can_fork(env: Mapping[str, str]) -> bool:
     """Whether a forked server is the same as one that is started: not if the interpreter itself reads the environment
-    that a test gives it, only where packets can carry descriptors, and not if ``APP_SERVER_TESTS_WITHOUT_FORKS`` is set.
+    that a test gives it, and only where packets can carry descriptors.
+
+    ``APP_SERVER_TESTS_WITHOUT_FORKS`` in our own environment says that all are to be started.
     """
     if sys.platform != "linux" or "APP_SERVER_TESTS_WITHOUT_FORKS" in os.environ:
         return False
-    return not any(name.startswith(_OF_THE_INTERPRETER) for name in env)
+    return not any(name.startswith(_OF_THE_INTERPRETER) for name in env if name not in _NOT_AT_ITS_START)
 
 
 PIPE_CAPACITY: Final = 64 * 1024

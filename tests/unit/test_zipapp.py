@@ -9,9 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from tools.zipapp import bootstrap
-from tools.zipapp.build import build
+from shipping.zipapp import bootstrap
+from shipping.zipapp.build import build
 
 PROGRAM = "import sys\ndef main() -> int:\n    print(__file__, *sys.argv[1:])\n    return 3\n"
 

@@ -39,7 +39,7 @@ def test_what_comes_together_is_one_chunk() -> None:
     assert merged(ANSWER) == HEAD + chunk(b"".join(EVENTS)) + chunk(b"")
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(12))
 def test_however_the_stream_is_cut_the_body_is_the_same(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - no secret
     merger, received, place = ChunkMerger(), b"", 0
@@ -93,7 +93,7 @@ def test_a_stream_that_breaks_off_in_a_chunk_has_not_ended() -> None:
         b"HTTP/1.1 500 No\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n1\r\ny\r\n",
         b"HTTP/1.0 200 OK\r\ncontent-type: text/event-stream\r\n\r\n1\r\nx\r\n1\r\ny\r\n",
         b"\x16\x03\x01 no HTTP at all \r\n\r\n1\r\nx\r\n1\r\ny\r\n",
-        b"HTTP/1.1 200 OK\r\nx: " + b"y" * 100_000,
+        b"HTTP/1.1 200 OK\r\nx: " + b"y" * 70_000,
     ],
 )
 @pytest.mark.parametrize("size", [1, 10, 1000])

@@ -1,4 +1,4 @@
-"""``python -m tools.check_zipapp FILE``: the single file works, and starts about as fast as an installed server.
+"""``python -m shipping.check_zipapp FILE``: the single file works, and starts about as fast as an installed server.
 
 Prints what it has seen; exit status 1, with a line on stderr, when something is not as it should be.
 """
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from tools.zipapp.bootstrap import CACHE_VARIABLE
+from shipping.zipapp.bootstrap import CACHE_VARIABLE
 
 RUNNING: Final = 120
 """Seconds."""
@@ -28,7 +28,7 @@ _LINES: Final = (
 
 def main() -> int:
     """Run the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m tools.check_zipapp", description="Check app-server.pyz.")
+    parser = argparse.ArgumentParser(prog="python -m shipping.check_zipapp", description="Check app-server.pyz.")
     parser.add_argument("file", type=Path)
     file: Path = parser.parse_args().file.resolve()
     with tempfile.TemporaryDirectory(prefix="zipapp-") as directory:

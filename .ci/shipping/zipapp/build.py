@@ -1,4 +1,4 @@
-"""``python -m tools.zipapp.build WHEEL OUT``: a single file with the server and all that it requires.
+"""``python -m shipping.zipapp.build WHEEL OUT``: a single file with the server and all that it requires.
 
 It is for the interpreter and the system that build it: an editor that ships the server builds it for each of its own.
 The same wheel and the same dependencies give the same file, byte for byte.
@@ -16,7 +16,7 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
-from tools.zipapp import bootstrap
+from shipping.zipapp import bootstrap
 
 INSTALLING: Final = 300
 """Seconds that pip has."""
@@ -28,7 +28,7 @@ _SUPERFLUOUS: Final = ("bin", "Scripts")
 
 def main() -> int:
     """Run the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m tools.zipapp.build", description="Make app-server.pyz.")
+    parser = argparse.ArgumentParser(prog="python -m shipping.zipapp.build", description="Make app-server.pyz.")
     parser.add_argument("wheel", type=Path, help="the server")
     parser.add_argument("out", type=Path, help="the file to write")
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""``python -m tools.check_dist DIST``: what was built is whole, and works where nothing else is installed.
+"""``python -m shipping.check_dist DIST``: what was built is whole, and works where nothing else is installed.
 
 The wheel goes into a virtual environment of its own, where the server tells its version and gives its demonstration.
 Prints what it has seen; exit status 1, with a line on stderr, when something is not as it should be.
@@ -29,7 +29,7 @@ _IN_WHEEL: Final = (
 )
 _IN_SDIST: Final = (
     ".ci/run", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "Makefile", "README.md", "examples/README.md",
-    "protocol/py.typed", "pyproject.toml", "schema/ts/index.ts", "tests/conftest.py", "tools/check_dist.py",
+    "protocol/py.typed", "pyproject.toml", "schema/ts/index.ts", "tests/conftest.py", ".ci/shipping/check_dist.py",
 )  # fmt: skip
 _MEGABYTE: Final = 1_000_000
 
@@ -40,7 +40,7 @@ class Unfit(Exception):
 
 def main() -> int:
     """Run the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m tools.check_dist", description="Check what was built.")
+    parser = argparse.ArgumentParser(prog="python -m shipping.check_dist", description="Check what was built.")
     parser.add_argument("dist", type=Path, help="the directory with one wheel and one sdist")
     dist: Path = parser.parse_args().dist
     try:
