@@ -8,9 +8,12 @@ STAMP := $(VENV)/dev-installed
 CLIENTS := $(VENV)/clients-installed
 PACKAGING := .cache/packaging
 PACKAGING_STAMP := $(PACKAGING)/installed
+REFERENCE := .cache/conformance
+REFERENCE_VERSION := 0.169.0
+REFERENCE_STAMP := $(REFERENCE)/installed-$(REFERENCE_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types schema schema-check unit test-typescript test-keyring test-browser soak bench
+.PHONY: help demo test lint types schema schema-check unit test-typescript test-keyring test-browser conformance soak bench
 .PHONY: dist zipapp clean
 
 help: ## Show what can be made
@@ -35,6 +38,11 @@ $(PACKAGING_STAMP): pyproject.toml
 	$(PYTHON) -m venv $(PACKAGING)
 	$(PACKAGING)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(PACKAGING)/bin/python -m pip install --quiet --disable-pip-version-check --group dist
+	@touch $@
+
+# The program itself, not the one of Node that starts it: that would leave it behind when it is killed.
+$(REFERENCE_STAMP):
+	npm install --silent --no-save --no-audit --no-fund --prefix $(REFERENCE) @openai/codex@$(REFERENCE_VERSION)
 	@touch $@
 
 demo: $(RUNTIME) ## Run the main job offline: sign in, converse, 401, refresh, retry, sign out
@@ -69,6 +77,10 @@ test-keyring: $(STAMP) ## Test logins in a real Secret Service (Debian: apt-get 
 
 test-browser: $(STAMP) ## Test the pages of a login in headless Chromium (Debian: apt-get install chromium)
 	$(BIN)/python -m pytest -m chromium
+
+conformance: $(STAMP) $(if $(APP_SERVER_REFERENCE),,$(REFERENCE_STAMP)) ## Test this server and the reference alike (needs npm; 300 MB, or APP_SERVER_REFERENCE)
+	APP_SERVER_REFERENCE="$${APP_SERVER_REFERENCE:-$$(find $(CURDIR)/$(REFERENCE) -path '*/vendor/*/bin/codex' -type f | head -n 1)}" \
+	  $(BIN)/python -m pytest -q -n 2 --dist loadfile -m '' tests/conformance tests/wire/threads/test_reference.py
 
 soak: $(STAMP) ## Run the long tests
 	$(BIN)/python -m pytest -m soak

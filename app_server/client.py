@@ -28,7 +28,14 @@ from anyio.abc import Process, TaskGroup
 from app_server.client_handlers import HANDLER_TIMEOUT, Answers, Handlers, NamedHandlers, all_handlers
 from app_server.followed_turn import FollowedTurn
 from app_server.notification_feed import NotificationFeed
-from app_server.pending import AnswerTimedOut, ConnectionClosed, PeerRefused, PendingRequests, result_of
+from app_server.pending import (
+    AnswerTimedOut,
+    ConnectionClosed,
+    InvalidAnswer,
+    PeerRefused,
+    PendingRequests,
+    result_of,
+)
 from app_server.transport.base import MessageTooLong, Transport, TransportClosed
 from app_server.transport.memory import MemoryTransport
 from app_server.transport.process import ProcessTransport
@@ -57,7 +64,7 @@ from protocol.turn import TURN_START, TurnStartParams
 if TYPE_CHECKING:
     from app_server.config import Configuration
 
-__all__ = ["Client", "Handlers", "ServerError", "ServerGone", "in_process", "spawn"]
+__all__ = ["Client", "Handlers", "InvalidAnswer", "ServerError", "ServerGone", "in_process", "spawn"]
 
 P = TypeVar("P", bound=WireValue)
 R = TypeVar("R", bound=WireValue)

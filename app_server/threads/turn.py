@@ -28,6 +28,7 @@ from app_server.threads.prompt import request_body
 from app_server.threads.sampling import Sampling
 from app_server.threads.stream import ItemStream
 from app_server.threads.tool_calls import ParentTools, ToolCalls
+from app_server.threads.turn_counts import TurnCounts
 from app_server.threads.turn_record import TurnRecord
 from app_server.threads.user_questions import REQUEST_USER_INPUT
 from app_server.tracing import Span, span
@@ -57,35 +58,6 @@ class Input:
     prepared: PreparedInput
     client_id: str | None = None
     context: tuple[Item, ...] = ()
-
-
-@dataclass(slots=True)
-class TurnCounts:
-    """Turns since the start. Each that was begun ends in one of three ways, or runs.
-
-    :param retried: streams that broke and were begun again.
-    """
-
-    started: int = 0
-    completed: int = 0
-    interrupted: int = 0
-    failed: int = 0
-    retried: int = 0
-
-    @property
-    def running(self) -> int:
-        """Those that have not ended."""
-        return self.started - self.completed - self.interrupted - self.failed
-
-    def ended(self, status: TurnStatus) -> None:
-        """One has ended."""
-        match status:
-            case "completed":
-                self.completed += 1
-            case "interrupted":
-                self.interrupted += 1
-            case "failed":
-                self.failed += 1
 
 
 class TooMuchInput(Exception):

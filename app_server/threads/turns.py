@@ -14,7 +14,8 @@ from app_server.threads.registry import LoadedThreads
 from app_server.threads.settings import absolute
 from app_server.threads.thread import LiveThread
 from app_server.threads.tool_calls import ParentTools
-from app_server.threads.turn import Input, RunningTurn, TooMuchInput, TurnCounts
+from app_server.threads.turn import Input, RunningTurn, TooMuchInput
+from app_server.threads.turn_counts import TurnCounts
 from protocol.errors import InvalidRequest
 from protocol.turn import (
     AdditionalContextEntry,

@@ -1,4 +1,4 @@
-"""What a declared difference is. The declarations stand in ``differences``; ``document`` writes them down for readers."""
+"""What a declared difference is. The declarations stand in ``differences``; ``document`` writes them down."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -42,3 +42,16 @@ class Difference:
         :param server: ``ours`` or ``reference``.
         """
         return {"ours": self.ours, "reference": self.reference}[server].seen
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of a message that both servers send with values of different kinds.
+
+    :param reference: the kind of value there, as JSON calls it.
+    :param ours: the kind here; ``absent`` if it is not sent.
+    """
+
+    reference: str
+    ours: str
+    why: str

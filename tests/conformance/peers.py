@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,7 +71,9 @@ class Peer:
             KEY_VARIABLE: KEY,
             **(env or {}),
         }
-        return server_with(fake, home, *self.overrides, *providers(fake), *overrides, env=environment, command=self.command, **options)
+        return server_with(
+            fake, home, *self.overrides, *providers(fake), *overrides, env=environment, command=self.command, **options
+        )
 
 
 def providers(fake: FakeOpenAI) -> list[str]:
@@ -78,12 +81,12 @@ def providers(fake: FakeOpenAI) -> list[str]:
     ``login`` wants the server's login, ``silent`` is patient for 0.3 s.
     """
     base = f"{fake.base_url}/v1"
-    sockets = {"supports_websockets": "false"}
+    http = partial(provider, supports_websockets="false")
     return [
-        *provider("once", base, **sockets),
-        *provider("again", base, stream=2, **sockets),
-        *provider("silent", base, stream_idle_timeout_ms="300", **sockets),
-        *provider("login", base, env_key="none", requires_openai_auth="true", **sockets),
+        *http("once", base),
+        *http("again", base, stream=2),
+        *http("silent", base, stream_idle_timeout_ms="300"),
+        *http("login", base, env_key="none", requires_openai_auth="true"),
     ]
 
 

@@ -105,9 +105,7 @@ async def test_the_signal_to_terminate_ends_it_well(own_server: ServerProcess) -
     assert await own_server.exit_status() == 0
 
 
-async def test_what_was_asked_before_the_end_of_the_input(
-    start: Start, fake: FakeOpenAI, differs: Differs
-) -> None:
+async def test_what_was_asked_before_the_end_of_the_input(start: Start, fake: FakeOpenAI, differs: Differs) -> None:
     async with start() as server:
         await log_in_with_tokens(server, fake.mint())
         fake.fault("usage", hang=True)

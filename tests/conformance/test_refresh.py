@@ -78,7 +78,10 @@ async def test_a_good_answer_leads_to_one_retry_and_nothing_is_shown(refused: Re
 
 
 BAD_ANSWERS: dict[str, tuple[Json, str]] = {
-    "error": ({"error": {"code": -32000, "message": "The vault is locked."}}, "auth refresh request failed: code=-32000"),
+    "error": (
+        {"error": {"code": -32000, "message": "The vault is locked."}},
+        "auth refresh request failed: code=-32000",
+    ),
     "no handler": ({"error": {"code": -32601, "message": "?"}}, "auth refresh request failed: code=-32601"),
     "nothing": ({"result": {}}, "invalid auth refresh response"),
     "null": ({"result": None}, "invalid auth refresh response"),
@@ -262,9 +265,7 @@ TRANSIENT: dict[str, tuple[Json, str]] = {
 
 
 @pytest.mark.parametrize("row", TRANSIENT)
-async def test_a_refresh_that_fails_for_now_is_tried_by_the_next_turn(
-    managed: Any, fake: FakeOpenAI, row: str
-) -> None:
+async def test_a_refresh_that_fails_for_now_is_tried_by_the_next_turn(managed: Any, fake: FakeOpenAI, row: str) -> None:
     server, tokens, thread = managed
     happens, text = TRANSIENT[row]
     fake.fault("token", times=None, **happens)

@@ -1,7 +1,9 @@
 """Threads: begun, read, listed, renamed, forked, put away and deleted (facts of threads; issue 4)."""
 
+from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from tests.conformance.conftest import Differs
@@ -71,8 +73,6 @@ async def test_a_thread_is_answered_then_announced_and_has_no_file_yet(server: S
 async def test_an_ephemeral_thread_is_stored_nowhere(server: ServerProcess) -> None:
     thread = await thread_on(server, ephemeral=True)
     await talk(server, thread)
-    read = {"threadId": thread, "includeTurns": True}
-    assert await server.error("thread/read", read) == refused("ephemeral threads do not support includeTurns")
     error = await server.error("thread/delete", {"threadId": thread})
     assert error == refused(f"thread is not persisted and cannot be deleted: {thread}")
     assert (await server.result("thread/read", {"threadId": thread}))["thread"]["path"] is None
@@ -178,8 +178,14 @@ async def test_a_fork_knows_where_it_comes_from_and_has_its_turns(server: Server
     assert [turn["id"] for turn in fork["turns"]] == [first.turn_id]
     methods = [method for method, _ in told(await server.barrier())]
     assert methods in (["thread/tokenUsage/updated", "thread/started"], ["thread/tokenUsage/updated"])
-    params = {"threadId": thread, "lastTurnId": "nope"}
-    assert await server.error("thread/fork", params) == refused("turn not found: nope")
+
+
+async def test_a_fork_at_a_turn_that_there_is_not(server: ServerProcess, differs: Differs) -> None:
+    thread = await thread_on(server)
+    await talk(server, thread)
+    error = await server.error("thread/fork", {"threadId": thread, "lastTurnId": "nope"})
+    assert error["code"] == -32600
+    differs("fork-at-no-turn", error["message"])
 
 
 async def test_a_thread_is_renamed(server: ServerProcess) -> None:
@@ -198,8 +204,8 @@ async def test_a_thread_is_put_away_and_fetched_back(server: ServerProcess) -> N
     await server.send({"id": "a", "method": "thread/archive", "params": {"threadId": thread}})
     assert await server.answer("a") == {"id": "a", "result": {}}
     assert await server.notification("thread/archived") == {"threadId": thread}
-    said = [params["status"] for method, params in told(server.messages) if method == "thread/status/changed"]
-    assert said == [{"type": "notLoaded"}]
+    statuses = [params for method, params in told(server.messages) if method == "thread/status/changed"]
+    assert [said["status"] for said in statuses if said["threadId"] == thread] == [{"type": "notLoaded"}]
     again = await server.error("thread/archive", {"threadId": thread})
     assert again == refused(f"no rollout found for thread id {thread}")
     archived = await server.result("thread/list", {"modelProviders": [], "archived": True})
@@ -232,9 +238,7 @@ async def test_nobody_need_hear_of_a_thread(server: ServerProcess) -> None:
     assert await server.result("thread/unsubscribe", other) == {"status": "notLoaded"}
 
 
-async def test_items_are_put_into_a_thread_and_said_to_the_model(
-    server: ServerProcess, fake: Any
-) -> None:
+async def test_items_are_put_into_a_thread_and_said_to_the_model(server: ServerProcess, fake: Any) -> None:
     thread = await thread_on(server)
     content = [{"type": "input_text", "text": "Injected"}]
     item = {"type": "message", "role": "user", "content": content}
@@ -245,8 +249,10 @@ async def test_items_are_put_into_a_thread_and_said_to_the_model(
         ([], "items must not be empty"),
         (
             [5],
-            "items[0] is not a valid response item: invalid type: integer `5`, expected internally tagged enum "
-            "ResponseItem",
+            (
+                "items[0] is not a valid response item: invalid type: integer `5`, expected internally tagged enum "
+                "ResponseItem"
+            ),
         ),
         ([{}], "items[0] is not a valid response item: missing field `type`"),
     ]
@@ -268,6 +274,37 @@ async def test_a_thread_is_compacted_in_a_turn_of_its_own(server: ServerProcess)
     ]
     assert said == ["turn/started", "item/started contextCompaction", "item/completed contextCompaction"]
     assert only(ended["turn"], "status", "items") == {"status": "completed", "items": []}
+
+
+async def test_a_fork_without_a_provider_of_its_own(server: ServerProcess, differs: Differs) -> None:
+    thread = await thread_on(server)
+    await talk(server, thread)
+    differs("fork-provider", (await server.result("thread/fork", {"threadId": thread}))["modelProvider"])
+
+
+async def test_the_turns_of_an_ephemeral_thread(server: ServerProcess, differs: Differs) -> None:
+    thread = await thread_on(server, ephemeral=True)
+    await talk(server, thread)
+    answer = await server.request("thread/read", {"threadId": thread, "includeTurns": True})
+    turns = answer.get("result", {}).get("thread", {}).get("turns", [])
+    differs("ephemeral-turns", answer.get("error", {}).get("message", len(turns)))
+
+
+async def test_the_turns_of_a_thread_before_the_first(server: ServerProcess, differs: Differs) -> None:
+    thread = await thread_on(server)
+    answer = await server.request("thread/turns/list", {"threadId": thread})
+    refusal = answer.get("error", {}).get("message")
+    differs("no-turns-yet", refusal.replace(thread, "THREAD") if refusal else answer["result"]["data"])
+
+
+async def test_a_thread_in_a_repository(server: ServerProcess, tmp_path: Path, differs: Differs) -> None:
+    author = ("-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")
+    for words in (("init", "--quiet"), (*author, "commit", "--quiet", "--allow-empty", "--message", "First")):
+        await anyio.run_process(["git", "-C", str(tmp_path), *words])
+    thread = await thread_on(server, cwd=str(tmp_path))
+    await talk(server, thread)
+    info = (await server.result("thread/read", {"threadId": thread}))["thread"]["gitInfo"]
+    differs("git", None if info is None else sorted(info))
 
 
 async def test_who_may_read_a_conversation(server: ServerProcess, differs: Differs) -> None:

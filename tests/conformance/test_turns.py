@@ -138,8 +138,10 @@ FAILURES: dict[str, tuple[Json, str, Any]] = {
     ),
     "usage-limit": (
         {"status": 429, "json": no("usage_limit_reached", plan_type="pro")},
-        "You\u2019ve hit your usage limit. Visit https://chatgpt.com/settings/usage to purchase more credits or try "
-        "again later.",
+        (
+            "You\u2019ve hit your usage limit. Visit https://chatgpt.com/settings/usage to purchase more credits or "
+            "try again later."
+        ),
         "usageLimitExceeded",
     ),
     "usage-not-included": ({"status": 429, "json": no("usage_not_included")}, UPGRADE, "usageLimitExceeded"),
@@ -148,8 +150,10 @@ FAILURES: dict[str, tuple[Json, str, Any]] = {
     "other-code": ({"script": "whatever"}, "stream disconnected before completion: No.", "other"),
     "context": (
         {"script": "context_length_exceeded"},
-        "Codex ran out of room in the model's context window. Start a new thread or clear earlier history before "
-        "retrying.",
+        (
+            "Codex ran out of room in the model's context window. Start a new thread or clear earlier history before "
+            "retrying."
+        ),
         "contextWindowExceeded",
     ),
     "quota": (

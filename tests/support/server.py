@@ -170,10 +170,7 @@ class ServerProcess:
 def environment(home: Path, env: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variables for a server with this CODEX_HOME, whatever surrounds the tests."""
     inherited = {
-        name: value
-        for name, value in os.environ.items()
-        # Without bytecode on the disk each server would compile all that it imports.
-        if not name.startswith(("CODEX_", "OPENAI_", "SSL_CERT", "PYTHONDONTWRITEBYTECODE"))
+        name: value for name, value in os.environ.items() if not name.startswith(("CODEX_", "OPENAI_", "SSL_CERT"))
     }
     return {**inherited, "CODEX_HOME": str(home), "APP_SERVER_LOG": "debug", **(env or {})}
 

@@ -18,11 +18,12 @@ import anyio
 import pytest
 from pydantic import SecretStr
 
-from app_server.client import Client, ServerError, ServerGone, in_process, spawn
+from app_server.client import Client, InvalidAnswer, ServerError, ServerGone, in_process, spawn
 from app_server.client_handlers import BY_NAME
 from app_server.config import load_configuration
 from app_server.fake_openai.server import FakeOpenAI
 from app_server.sync_client import spawn_sync
+from app_server.testing.threaded_fake import ThreadedFakeOpenAI
 from protocol.account import (
     ACCOUNT_READ,
     ACCOUNT_UPDATED,
@@ -279,8 +280,6 @@ read()
 
 
 async def test_a_result_of_the_wrong_shape_is_a_clear_error_that_does_not_quote_it() -> None:
-    from app_server.pending import InvalidAnswer
-
     async with serving(READY + 'answer({"account": "sk-hush-hush", "requiresOpenaiAuth": 7}); read()') as client:
         await client.initialize("x", "1")
         with pytest.raises(InvalidAnswer) as told:
@@ -512,19 +511,19 @@ read()
 
 # Without an event loop
 
+Offline = tuple[list[str], dict[str, str], ThreadedFakeOpenAI]
+
 
 @pytest.fixture
-def offline(home: Path) -> Iterator[tuple[list[str], dict[str, str], Any]]:
+def offline(home: Path) -> Iterator[Offline]:
     """A command and variables for a real server, and the upstream that it talks to."""
-    from app_server.testing.threaded_fake import ThreadedFakeOpenAI
-
     with ThreadedFakeOpenAI.running() as fake:
         fake.configure(accept_any_token=True)
         arguments = [word for override in fake.config_overrides() for word in ("-c", override)]
         yield [sys.executable, "-m", "app_server", *arguments], {**environment(home), "NO_PROXY": "127.0.0.1"}, fake
 
 
-def test_a_turn_with_a_tool_call_without_an_event_loop(offline: tuple[list[str], dict[str, str], Any]) -> None:
+def test_a_turn_with_a_tool_call_without_an_event_loop(offline: Offline) -> None:
     command, env, fake = offline
     threads = []
 

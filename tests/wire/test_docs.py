@@ -6,8 +6,8 @@ The README has tests of its own, ``test_readme``.
 import json
 import os
 import re
-import shlex
 import sys
+import tomllib
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,6 @@ import anyio
 import pytest
 
 from app_server.config import load_configuration
-from app_server.config.environment import OWN_NAMES
 from app_server.config.known import CHECKS
 from app_server.fake_openai.server import FakeOpenAI
 from protocol.catalogue import CLIENT_REQUESTS, SERVER_NOTIFICATIONS, SERVER_REQUESTS
@@ -27,8 +26,13 @@ from tests.wire.login.support import ANY_PORT
 
 ROOT: Final = Path(__file__).parents[2]
 DOCS: Final = {path.name: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
+README: Final = (ROOT / "README.md").read_text()
 OURS: Final = ("protocol.md", "security.md", "troubleshooting.md")
-METHODS: Final = {each.method for each in (*CLIENT_REQUESTS, *SERVER_REQUESTS, *SERVER_NOTIFICATIONS)}
+METHODS: Final = {
+    *(each.method for each in CLIENT_REQUESTS),
+    *(each.method for each in SERVER_REQUESTS),
+    *(each.method for each in SERVER_NOTIFICATIONS),
+}
 
 
 def blocks(name: str, language: str) -> list[str]:
@@ -187,3 +191,84 @@ def test_the_diagrams_name_methods_that_there_are() -> None:
             named |= {word.rstrip(",") for word in text.split() if re.match(r"[a-zA-Z]+/[a-zA-Z]", word)}
     assert named <= METHODS
     assert len(named) > 15
+
+
+# Everything else
+
+
+def write_settings(home: Path, text: str) -> None:
+    home.mkdir(exist_ok=True)
+    (home / "config.toml").write_text(text)
+
+
+@pytest.mark.parametrize("text", [text for name in OURS for text in blocks(name, "sh")])
+async def test_the_commands_work(text: str, home: Path, tmp_path: Path) -> None:
+    write_settings(home, f"[app_server]\n{ANY_PORT.removeprefix('app_server.')}\n")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    with anyio.fail_after(DEADLINE):
+        ended = await anyio.run_process(
+            ["sh", "-euc", text], env={**environment(home), "PATH": path}, cwd=tmp_path, check=False
+        )
+    assert ended.returncode == 0, ended.stderr.decode()
+
+
+@pytest.mark.parametrize("text", [text for name in OURS for text in blocks(name, "toml")])
+def test_the_settings_are_taken_as_they_are(text: str, tmp_path: Path) -> None:
+    write_settings(tmp_path, text)
+    assert not load_configuration([], {"CODEX_HOME": str(tmp_path)}).warnings
+    assert set(tomllib.loads(text)) <= {key.split(".")[0] for key in CHECKS} | {"app_server"}
+
+
+def test_every_block_is_of_a_kind_that_is_checked() -> None:
+    for name in OURS:
+        opened = re.findall(r"^```(\S+)$", DOCS[name], re.MULTILINE)
+        assert set(opened) <= {"jsonl", "mermaid", "sh", "toml"}
+        assert DOCS[name].count("```") == 2 * len(opened)
+    assert [len(blocks(name, "sh")) for name in OURS] == [0, 0, 2]
+
+
+@pytest.mark.parametrize("name", DOCS)
+def test_files_and_links_lead_somewhere(name: str) -> None:
+    text = DOCS[name]
+    links = [link for link in re.findall(r"\]\((.*?)\)", text) if "://" not in link]
+    for link in links:
+        file, _, anchor = link.partition("#")
+        target = (ROOT / "docs" / file) if file else ROOT / "docs" / name
+        assert target.exists(), link
+        headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
+        assert not anchor or anchor in {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}, (
+            link
+        )
+    for path in re.findall(r"`((?:app_server|protocol|tests|examples|schema)/[\w./-]+)`", text):
+        assert (ROOT / path).exists(), path
+
+
+def test_every_promise_names_code_and_tests() -> None:
+    rows = DOCS["security.md"].split("## Promises")[1].split("\n## ")[0].splitlines()
+    promises = [row.split("|")[1:-1] for row in rows if row.startswith("| ") and "---" not in row][1:]
+    assert len(promises) > 12
+    for promise, code, tests in promises:
+        assert "`app_server/" in code or "ARCHITECTURE.md" in code, promise
+        assert "`tests/" in tests, promise
+
+
+def test_the_methods_settings_and_options_of_the_guides_exist() -> None:
+    for name in OURS:
+        spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", DOCS[name], flags=re.DOTALL | re.MULTILINE))
+        for span in spans:
+            if re.fullmatch(r"(?:account|thread|turn|item|model|server|config)/[a-zA-Z/]+", span):
+                assert span in METHODS, span
+            setting = re.match(r"(?:[a-z]+(?:_[a-z]+)+|[A-Z]+(?:_[A-Z]+)+)(?=$| ?=)", span)
+            assert setting is None or setting[0] in README, span
+
+
+async def test_the_options_of_login_that_are_named_are_offered() -> None:
+    named = set(re.findall(r"app-server login (--[a-z-]+)", DOCS["troubleshooting.md"]))
+    with anyio.fail_after(DEADLINE):
+        help_text = (await anyio.run_process([sys.executable, "-m", "app_server", "login", "--help"])).stdout.decode()
+    assert named
+    assert [option for option in sorted(named) if option not in help_text] == []
+
+
+def test_the_readme_leads_to_the_guides() -> None:
+    assert [name for name in OURS if f"(docs/{name})" not in README] == []

@@ -295,9 +295,10 @@ async def test_a_command_that_writes_something_else_is_no_reason_to_crash(caplog
 
 async def test_a_server_that_is_killed_fails_whoever_waits_for_it(home: Path, fake: FakeOpenAI) -> None:
     pids: list[int] = []
+    others = set(children())
 
     def note(direction: str, line: bytes) -> None:
-        pids.extend(children())
+        pids.extend(set(children()) - others)
 
     arguments = [word for override in fake.config_overrides() for word in ("-c", override)]
     async with spawn([sys.executable, "-m", "app_server", *arguments], env=environment(home), trace=note) as client:

@@ -202,7 +202,8 @@ async def test_limits_of_another_kind_are_told_under_its_name(fake: FakeOpenAI, 
     assert told["primary"] == {"usedPercent": 5, "windowDurationMins": None, "resetsAt": None}
 
 
-async def test_a_refusal_tells_its_limits_before_its_error(fake: FakeOpenAI, server: ServerProcess) -> None:
+async def test_a_refusal_tells_its_limits_before_its_error(fake: FakeOpenAI, own_server: ServerProcess) -> None:
+    server = own_server  # which has been told of no credits yet
     body = {"error": {"type": "usage_limit_reached", "message": "No more.", "plan_type": "free"}}
     fake.fault("responses", status=429, json=body, headers=headers())
     done = await talk(server, await start_thread(server, "once"))

@@ -25,8 +25,13 @@ def anyio_backend() -> str:
 
 
 @asynccontextmanager
-async def load_server(fake: FakeOpenAI, home: Path, *overrides: str, **options: Any) -> AsyncIterator[FastServer]:
-    """A server with these providers. It logs as little as one in use does."""
+async def load_server(
+    fake: FakeOpenAI, home: Path, *overrides: str, forked: bool = False, **options: Any
+) -> AsyncIterator[FastServer]:
+    """A server with these providers. It logs as little as one in use does.
+
+    :param forked: for tests that are not about what it costs.
+    """
     base = f"{fake.base_url}/v1"
     providers = [
         *provider("once", base),
@@ -36,7 +41,8 @@ async def load_server(fake: FakeOpenAI, home: Path, *overrides: str, **options: 
         'model="gpt-5.1-codex"',
     ]
     env = {KEY_VARIABLE: KEY, "APP_SERVER_LOG": "warning", **(options.pop("env", None) or {})}
-    async with server_with(fake, home, *providers, *overrides, env=env, initialize=False, **options) as started:
+    own: dict[str, Any] = {"env": env, "initialize": False, "forked": forked}
+    async with server_with(fake, home, *providers, *overrides, **own, **options) as started:
         process = started.process
         assert process.stdin is not None
         server = FastServer(process, home, started.log, (process.stdin, started.output))

@@ -79,18 +79,18 @@ class Crashes:
     async def run(self, kills: int) -> None:
         """So many servers die; the next one dies when all turns have gone well, and the last finds them whole."""
         for _ in range(kills):
-            async with self._start() as server:
+            async with self._start(forked=True) as server:
                 listener = await self._begin(server)
                 await listener.for_seconds(SECONDS * self._chance.random())
                 await self._die(listener)
         self._answered = 1.0
-        async with self._start() as server:
+        async with self._start(forked=True) as server:
             listener = await self._begin(server)
             await listener.until_ended(THREADS)
             assert {turn["status"] for turn in listener.turns} == {"completed"}
             await self._die(listener)
         check_calls(self._fake)
-        async with self._start() as server:
+        async with self._start(forked=True) as server:
             await self._resume(Listener(server))
 
     async def _begin(self, server: FastServer) -> Listener:
