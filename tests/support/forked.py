@@ -185,6 +185,10 @@ class _ForkServer:
             )
         atexit.register(self._end)
 
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
     def start(self, request: Any, descriptors: Sequence[int]) -> None:
         socket.send_fds(self._control, [json.dumps(request).encode()], descriptors)
 
@@ -216,13 +220,14 @@ def fork_with_pipes(arguments: Sequence[str], env: Mapping[str, str]) -> ForkedP
 
 
 def _fork(arguments: Sequence[str], env: Mapping[str, str], stdout: int, stderr: int) -> tuple[PipeWriter, int]:
-    if os.getpid() not in _servers:
-        _servers[os.getpid()] = _ForkServer()
+    server = _servers.get(os.getpid())
+    if server is None or not server.is_alive:
+        server = _servers[os.getpid()] = _ForkServer()
     stdin, to_stdin = os.pipe()
     status, to_status = os.pipe()
     try:
         request = {"arguments": list(arguments), "environment": dict(env)}
-        _servers[os.getpid()].start(request, [stdin, stdout, stderr, to_status])
+        server.start(request, [stdin, stdout, stderr, to_status])
     finally:
         os.close(stdin)
         os.close(to_status)
