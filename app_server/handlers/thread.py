@@ -7,7 +7,7 @@ from app_server.router import Reply
 from app_server.threads import described
 from app_server.threads.injection import checked_items
 from app_server.threads.opening import Opened, ThreadOpening
-from app_server.threads.paging import turns_page
+from app_server.threads.paging import items_page, turns_page
 from app_server.threads.registry import LoadedThreads
 from app_server.threads.turns import Turns
 from protocol.config import WARNING, WarningNotification
@@ -55,6 +55,11 @@ class ThreadHandlers:
         thread = opened.thread
         turns = described.all_turns(thread)
         response: Any = described.opened(ThreadResumeResponse, thread, () if params.exclude_turns else turns)
+        cursors = {
+            "turns_backwards_cursor": turns_page(thread.id, turns, limit=1).backwards_cursor,
+            "items_backwards_cursor": items_page(thread.id, turns, limit=1, direction="desc").backwards_cursor,
+        }
+        response = response.model_copy(update={**cursors, "collaboration_mode": thread.settings.collaboration})
         if (wish := params.initial_turns_page) is not None:
             answer = turns_page(
                 thread.id, turns, limit=wish.limit, direction=wish.sort_direction, items_view=wish.items_view

@@ -20,6 +20,7 @@ from protocol.permissions import (
 )
 from protocol.thread import ThreadWishes
 from protocol.turn import CollaborationMode, ReasoningSummary, TurnStartParams
+from protocol.turn import Settings as ModeSettings
 
 T = TypeVar("T", AskForApproval, SandboxPolicy)
 
@@ -75,6 +76,12 @@ class ThreadSettings:
     def plan_mode(self) -> bool:
         """Whether the model is to make a plan."""
         return self.mode is not None and self.mode.mode == "plan"
+
+    @property
+    def collaboration(self) -> CollaborationMode:
+        """The mode in force."""
+        model = ModeSettings(model=self.model, reasoning_effort=self.effort)
+        return self.mode or CollaborationMode(mode="default", settings=model)
 
     def for_turn(self, params: TurnStartParams) -> "ThreadSettings":
         """These settings with what a turn changes, from that turn on."""
@@ -166,8 +173,8 @@ def _sandbox(
 ) -> tuple[SandboxPolicy, ActivePermissionProfile | None]:
     if wish is not None:
         return _POLICIES[wish], None
-    if isinstance(stored, dict) and (policy := _POLICIES.get(str(stored.get("type")))) is not None:
-        return policy, None
+    if isinstance(stored, dict) and (policy := _POLICIES.get(kind := str(stored.get("type")))) is not None:
+        return policy, _DEFAULT_PROFILE if kind == "read-only" else None
     if configured is not None:
         return _POLICIES[configured], None
     return _POLICIES["read-only"], _DEFAULT_PROFILE

@@ -295,14 +295,8 @@ DIFFERENCES: Final[Mapping[str, Difference]] = {
     ),
 }
 
-CURSORS: Final = "`thread/turns/list` and `thread/items/list` give cursors."
-
 MEMBERS: Final[Mapping[str, Member]] = {
-    "thread/fork.activePermissionProfile": Member("object", "null", "A fork does not take it over."),
     "thread/list.data[].canAcceptDirectInput": Member("null", "boolean", "It is known without loading the thread."),
-    "thread/resume.collaborationMode": Member("object", "null", "Whoever sets a mode says so with each turn."),
-    "thread/resume.itemsBackwardsCursor": Member("string", "null", CURSORS),
-    "thread/resume.turnsBackwardsCursor": Member("string", "null", CURSORS),
     "thread/tokenUsage/updated.tokenUsage.modelContextWindow": Member(
         "null",
         "number",
