@@ -65,8 +65,8 @@ schema: $(STAMP) ## Write schema/ anew from the declarations
 schema-check: $(STAMP) ## Check that schema/ is what the declarations say
 	$(BIN)/python -m protocol.export --check
 
-unit: $(STAMP) $(if $(filter-out 0,$(APP_SERVER_WITHOUT_CLIENTS)),,$(CLIENTS)) ## Run the tests, a file at a time on each core
-	$(BIN)/python -m pytest -q -n auto --dist loadfile
+unit: $(STAMP) $(if $(filter-out 0,$(APP_SERVER_WITHOUT_CLIENTS)),,$(CLIENTS)) ## Run the tests, four files at a time: many of them wait
+	$(BIN)/python -m pytest -q -n 4 --dist loadfile
 
 test-typescript: $(STAMP) ## Check schema/ts and the examples with tsc --strict and Node (needs npm)
 	npm install --silent --no-save --no-audit --no-fund --prefix .cache/tsc typescript@5 @types/node@20 @types/vscode@1.90
