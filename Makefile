@@ -13,7 +13,7 @@ REFERENCE_VERSION := 0.169.0
 REFERENCE_STAMP := $(REFERENCE)/installed-$(REFERENCE_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types schema schema-check unit test-typescript test-keyring test-browser conformance soak bench
+.PHONY: help demo test lint types schema schema-check unit test-examples test-typescript test-keyring test-browser conformance soak bench
 .PHONY: dist zipapp clean
 
 help: ## Show what can be made
@@ -71,6 +71,9 @@ unit: $(STAMP) $(if $(filter-out 0,$(APP_SERVER_WITHOUT_CLIENTS)),,$(CLIENTS)) #
 test-typescript: $(STAMP) ## Check schema/ts and the examples with tsc --strict and Node (needs npm)
 	npm install --silent --no-save --no-audit --no-fund --prefix .cache/tsc typescript@5 @types/node@20 @types/vscode@1.90
 	APP_SERVER_TSC=$(CURDIR)/.cache/tsc/node_modules/.bin/tsc $(BIN)/python -m pytest -m tsc
+
+test-examples: $(STAMP) ## Run the programs of examples/python against the offline upstream
+	$(BIN)/python -m pytest -q -m examples
 
 test-keyring: $(STAMP) ## Test logins in a real Secret Service (Debian: apt-get install dbus gnome-keyring)
 	$(BIN)/python -m pytest -m keyring

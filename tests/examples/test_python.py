@@ -4,9 +4,12 @@ import sys
 
 import anyio
 import httpx2
+import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from tests.examples.conftest import DEADLINE, EXAMPLES, Offline
+
+pytestmark = pytest.mark.examples
 
 PYTHON = EXAMPLES / "python"
 

@@ -310,6 +310,7 @@ async def test_a_failure_of_the_request_after_a_call_keeps_what_the_tool_said(
 # Without end
 
 
+@pytest.mark.soak
 async def test_a_model_that_goes_on_for_ever_is_stopped(fake: FakeOpenAI, server: ServerProcess) -> None:
     fake.script(times=None, events=[{"type": "response.completed", "response": {"id": "resp_1", "end_turn": False}}])
     done = await talk(server, await start_thread(server, "once", ephemeral=True))

@@ -27,7 +27,7 @@ from tests.wire.login.support import (
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what a process holds is read from Linux's /proc")
 
-LOGINS = 1000
+LOGINS = 300
 AT_ONCE = 50
 """Logins that are asked for before their answers are read."""
 
@@ -82,7 +82,7 @@ async def until_at_rest(server: ServerProcess, at_most: Holdings) -> Holdings:
     return now
 
 
-async def test_a_thousand_logins_leave_nothing_behind(fake: FakeOpenAI, own_server: ServerProcess) -> None:
+async def test_hundreds_of_logins_leave_nothing_behind(fake: FakeOpenAI, own_server: ServerProcess) -> None:
     server = own_server
     before = await holdings_after_a_login(server)
     assert before.listeners == 0

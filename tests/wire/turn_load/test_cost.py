@@ -94,6 +94,7 @@ def store_threads(home: Path, template: Path, count: int) -> list[str]:
     return ids
 
 
+@pytest.mark.soak
 async def test_a_turn_in_an_old_process_costs_what_one_in_a_young_process_does(server: FastServer) -> None:
     listener = Listener(server)
     await turns(listener, 5)

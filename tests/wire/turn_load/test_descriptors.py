@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 import anyio
+import pytest
 
 from app_server.client import Client, in_process
 from app_server.config import load_configuration
@@ -50,6 +51,7 @@ async def come_and_go(listener: Listener, count: int) -> None:
     await listener.until(lambda: closed(listener) == before[1] + count)
 
 
+@pytest.mark.soak
 async def test_100_threads_that_come_and_go_leave_no_descriptor_and_no_lock(start: Start, home: Path) -> None:
     async with start(UNLOAD_AT_ONCE) as server:
         listener = Listener(server)
