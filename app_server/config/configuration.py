@@ -4,26 +4,14 @@ Nothing is computed before somebody asks: most servers are never asked for more 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from app_server.config.layers import Sources
 from app_server.config.settings import Settings
 from app_server.config.warnings import ConfigWarning
 
 if TYPE_CHECKING:
     from protocol.config import ConfigReadResponse
-
-
-class Sources(NamedTuple):
-    """The places that settings came from, as they were read.
-
-    :param flags: what the session was started with, the highest first: variables and arguments.
-    :param path: of ``config.toml``, which need not exist.
-    :param file: what it says.
-    """
-
-    flags: Sequence[Mapping[str, Any]]
-    path: str
-    file: Mapping[str, Any]
 
 
 class Configuration:

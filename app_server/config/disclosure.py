@@ -13,7 +13,6 @@ from typing import Any, Final
 from pydantic import SecretStr
 
 from app_server.codex_home import as_text
-from app_server.config.configuration import Sources
 from app_server.config.environment import OWN_NAMES, OWN_TABLE
 from app_server.config.known import (
     FIELDS,
@@ -23,7 +22,7 @@ from app_server.config.known import (
     SELECTED_PROVIDER,
     examine,
 )
-from app_server.config.layers import Keys
+from app_server.config.layers import Keys, Sources
 from app_server.config.overrides import put
 from app_server.config.settings import BUILT_IN_PROVIDERS, ModelProvider, Settings
 from app_server.redaction import MASK

@@ -98,3 +98,16 @@ def _look_up(table: Mapping[str, Any], keys: Keys) -> tuple[bool, Any]:
             return False, None
         value = value[key]
     return True, value
+
+
+class Sources(NamedTuple):
+    """The places that settings came from, as they were read.
+
+    :param flags: what the session was started with, the highest first: variables and arguments.
+    :param path: of ``config.toml``, which need not exist.
+    :param file: what it says.
+    """
+
+    flags: Sequence[Mapping[str, Any]]
+    path: str
+    file: Mapping[str, Any]

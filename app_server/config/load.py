@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app_server.codex_home import codex_home
 from app_server.config import checks
-from app_server.config.configuration import Configuration, Sources
+from app_server.config.configuration import Configuration
 from app_server.config.environment import (
     LOGIN_VARIABLES,
     OWN_NAMES,
@@ -32,7 +32,7 @@ from app_server.config.known import (
     PROVIDERS,
     SELECTED_PROVIDER,
 )
-from app_server.config.layers import Layer, Layers
+from app_server.config.layers import Layer, Layers, Sources
 from app_server.config.overrides import Overrides
 from app_server.config.settings import BUILT_IN_PROVIDERS, DEFAULT_PROVIDER, ModelProvider, Settings
 from app_server.config.toml_source import read_toml

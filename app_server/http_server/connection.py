@@ -1,16 +1,8 @@
-"""A small HTTP/1.1 server for loopback, bounded in every direction: h11 (RFC 9110, RFC 9112) on anyio sockets.
+"""One client's connection: requests in, answers out, within its limits. How many there may be is for ``server``."""
 
-It serves the sign-in callback, whose clients may be hostile programs or web pages on this machine, and the offline
-upstream of ``fake_openai``. What lives here: connections, limits, time-outs, and the values that a handler sees.
-What does not: routes, pages, Host and Origin checks (a handler's business), TLS, and any address but 127.0.0.1.
-"""
-
-import errno
 import logging
-import socket
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final, cast
@@ -18,15 +10,15 @@ from urllib.parse import parse_qsl, urlsplit
 
 import anyio
 import h11
-from anyio.abc import SocketStream, TaskStatus
+from anyio.abc import SocketStream
+
+from app_server.http_server.messages import DropConnection, Handler, Headers, Request, Response
 
 _log = logging.getLogger(__name__)
 
-_BACKLOG: Final = 256
 _CHUNK: Final = 64 * 1024
 _LINGER_SECONDS: Final = 1.0
 _LINGER_BYTES: Final = 1024 * 1024
-_OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PHRASES: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
@@ -48,69 +40,6 @@ class Limits:
     """How long a client may leave 64 KiB of an answer unread before it is dropped."""
 
 
-@dataclass(frozen=True)
-class Headers:
-    """Header fields in the order they came, names in lower case (RFC 9110 section 5.1)."""
-
-    pairs: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-
-    def get(self, name: str) -> str | None:
-        """The first value of this field, whatever the case of its name, or None."""
-        name = name.lower()
-        return next((value for key, value in self.pairs if key == name), None)
-
-    def get_all(self, name: str) -> list[str]:
-        """All values of this field."""
-        name = name.lower()
-        return [value for key, value in self.pairs if key == name]
-
-
-@dataclass(frozen=True)
-class Request:
-    """One complete request. Its repr shows method and path only: targets, headers and bodies carry secrets."""
-
-    method: str
-    path: str
-    """The path as it was sent: percent-encoding is not undone."""
-    target: str = field(default="", repr=False)
-    """The request target as it was sent."""
-    query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    """Decoded pairs of the query string, in order, blank values and repetitions included."""
-    headers: Headers = field(default=Headers(), repr=False)
-    body: bytes = field(default=b"", repr=False)
-    wait_disconnected: Callable[[], Awaitable[None]] = field(default=anyio.sleep_forever, repr=False, compare=False)
-    """Returns when the client has closed its side. For handlers that wait; to be awaited once at a time."""
-
-    def parameter(self, name: str) -> str | None:
-        """The first value of this query parameter, or None."""
-        return next((value for key, value in self.query if key == name), None)
-
-
-@dataclass(frozen=True)
-class Response:
-    """An answer. ``content-length``, ``transfer-encoding`` and ``date`` are written by the server.
-
-    A body of bytes is sent at once; an asynchronous iterator is sent in chunks as it yields, and is closed when
-    the client goes away. Its repr shows the status only.
-    """
-
-    status: int = 200
-    headers: Iterable[tuple[str, str]] = field(default=(), repr=False)
-    body: bytes | AsyncIterator[bytes] = field(default=b"", repr=False)
-
-    @classmethod
-    def text(cls, status: int, text: str, *headers: tuple[str, str]) -> "Response":
-        """A plain text answer."""
-        return cls(status, (("content-type", "text/plain; charset=utf-8"), *headers), text.encode())
-
-
-class DropConnection(Exception):
-    """Raised by a handler, or by the body it returned, to close the connection at once without a further byte."""
-
-
-Handler = Callable[[Request], Awaitable[Response]]
-
-
 class _Refused(Exception):
     """The request is answered with this status without asking the handler, and the connection closed."""
 
@@ -119,112 +48,7 @@ class _Refused(Exception):
         self.status = status
 
 
-def bind_loopback(port: int) -> socket.socket:
-    """A non-blocking socket that listens on 127.0.0.1.
-
-    :param port: 0 lets the system choose one; ``getsockname()[1]`` tells which.
-    :raises OSError: as the system raised it: EADDRINUSE for a busy port, EACCES for a reserved one.
-    """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        if sys.platform == "win32":
-            # There, SO_REUSEADDR would let another program steal the port.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        else:
-            # A connection of an earlier flow in TIME_WAIT must not keep the port busy.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        listener.listen(_BACKLOG)
-        listener.setblocking(False)
-    except BaseException:
-        listener.close()
-        raise
-    return listener
-
-
-class HttpServer:
-    """Answers requests by one handler.
-
-    A handler that raises is answered for with 500 and no detail; the log names the exception's type and place
-    but not its text, which may quote the request.
-    """
-
-    def __init__(self, handler: Handler, limits: Limits | None = None) -> None:
-        self._handler = handler
-        self._limits = limits or Limits()
-        self._connections: dict[_Connection, None] = {}  # ordered by since when they have been waiting
-
-    async def serve(
-        self, listener: socket.socket, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
-    ) -> None:
-        """Serve until cancelled; then the listener and all connections are closed before this returns.
-
-        :param listener: from ``bind_loopback``; owned by the server from now on.
-        """
-        async with anyio.create_task_group() as tasks:
-            try:
-                task_status.started()
-                while True:
-                    stream = await self._accept(listener)
-                    if stream is None:
-                        continue
-                    if len(self._connections) >= self._limits.connections and not self._evict():
-                        # Every connection is being answered: the newcomer is the one who can come again.
-                        await _close(stream)
-                        continue
-                    connection = _Connection(stream, self._handler, self._limits, self._mark_waiting)
-                    self._connections[connection] = None
-                    tasks.start_soon(self._run, connection)
-            finally:
-                listener.close()
-
-    async def _accept(self, listener: socket.socket) -> SocketStream | None:
-        # Not anyio's own listener: cancelling its accept() can lose a socket between accepting and wrapping it.
-        await anyio.wait_readable(listener)
-        try:
-            accepted, _ = listener.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return None
-        except OSError as error:
-            if error.errno not in _OUT_OF_RESOURCES:
-                raise
-            _log.warning("cannot accept a connection: %s", errno.errorcode.get(error.errno, "?"))
-            self._evict()
-            await anyio.sleep(0.05)  # the backlog stays readable: without a pause this would spin
-            return None
-        try:
-            accepted.setblocking(False)
-            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with anyio.CancelScope(shield=True):
-                stream = await SocketStream.from_socket(accepted)
-        except (OSError, ValueError):  # it was reset before we looked at it
-            accepted.close()
-            return None
-        return stream
-
-    def _evict(self) -> bool:
-        for connection in self._connections:
-            if connection.waiting:
-                del self._connections[connection]
-                connection.scope.cancel()
-                return True
-        return False
-
-    def _mark_waiting(self, connection: "_Connection") -> None:
-        if connection in self._connections:  # an evicted one must not come back
-            del self._connections[connection]
-            self._connections[connection] = None
-
-    async def _run(self, connection: "_Connection") -> None:
-        try:
-            with connection.scope:
-                await connection.run()
-        finally:
-            self._connections.pop(connection, None)
-            await _close(connection.stream)
-
-
-class _Connection:
+class Connection:
     """One client's connection: requests in, answers out, one after the other."""
 
     def __init__(
@@ -232,7 +56,7 @@ class _Connection:
         stream: SocketStream,
         handler: Handler,
         limits: Limits,
-        mark_waiting: Callable[["_Connection"], None],
+        mark_waiting: Callable[["Connection"], None],
     ) -> None:
         self.stream = stream
         self.scope = anyio.CancelScope()
@@ -422,8 +246,3 @@ def _log_failure(what: str, error: Exception) -> None:
         places.append(f"{code.co_filename}:{traceback.tb_lineno} in {code.co_qualname}")
         traceback = traceback.tb_next
     _log.error("%s: %s at %s", what, type(error).__name__, " > ".join(places))
-
-
-async def _close(stream: SocketStream) -> None:
-    with anyio.CancelScope(shield=True):
-        await stream.aclose()
