@@ -8,9 +8,12 @@ STAMP := $(VENV)/dev-installed
 CLIENTS := $(VENV)/clients-installed
 PACKAGING := .cache/packaging
 PACKAGING_STAMP := $(PACKAGING)/installed
-REFERENCE := .cache/conformance
-REFERENCE_VERSION := 0.169.0
-REFERENCE_STAMP := $(REFERENCE)/installed-$(REFERENCE_VERSION)
+# Downloads that all checkouts can share lie outside of them, and `make clean` leaves them there.
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/app-server-development
+REFERENCE_VERSION := $(shell sed -n 's/^WIRE_VERSION = "\(.*\)"$$/\1/p' app_server/version.py)
+REFERENCE := $(CACHE)/reference-$(REFERENCE_VERSION)
+REFERENCE_STAMP := $(REFERENCE)/installed
+TSC := $(CACHE)/tsc
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types schema schema-check unit test-examples test-typescript test-keyring test-browser conformance soak bench
@@ -42,7 +45,8 @@ $(PACKAGING_STAMP): pyproject.toml
 
 # The program itself, not the one of Node that starts it: that would leave it behind when it is killed.
 $(REFERENCE_STAMP):
-	npm install --silent --no-save --no-audit --no-fund --prefix $(REFERENCE) @openai/codex@$(REFERENCE_VERSION)
+	mkdir -p '$(REFERENCE)'
+	npm install --silent --no-save --no-audit --no-fund --prefix '$(REFERENCE)' @openai/codex@$(REFERENCE_VERSION)
 	@touch $@
 
 demo: $(RUNTIME) ## Run the main job offline: sign in, converse, 401, refresh, retry, sign out
@@ -69,8 +73,9 @@ unit: $(STAMP) $(if $(filter-out 0,$(APP_SERVER_WITHOUT_CLIENTS)),,$(CLIENTS)) #
 	$(BIN)/python -m pytest -q -n 4 --dist loadfile
 
 test-typescript: $(STAMP) ## Check schema/ts and the examples with tsc --strict and Node (needs npm)
-	npm install --silent --no-save --no-audit --no-fund --prefix .cache/tsc typescript@5 @types/node@20 @types/vscode@1.90
-	APP_SERVER_TSC=$(CURDIR)/.cache/tsc/node_modules/.bin/tsc $(BIN)/python -m pytest -m tsc
+	mkdir -p '$(TSC)'
+	npm install --silent --no-save --no-audit --no-fund --prefix '$(TSC)' typescript@5 @types/node@20 @types/vscode@1.90
+	APP_SERVER_TSC='$(TSC)'/node_modules/.bin/tsc $(BIN)/python -m pytest -m tsc
 
 test-examples: $(STAMP) ## Run the programs of examples/python against the offline upstream
 	$(BIN)/python -m pytest -q -m examples
@@ -81,9 +86,13 @@ test-keyring: $(STAMP) ## Test logins in a real Secret Service (Debian: apt-get 
 test-browser: $(STAMP) ## Test the pages of a login in headless Chromium (Debian: apt-get install chromium)
 	$(BIN)/python -m pytest -m chromium
 
-conformance: $(STAMP) $(if $(APP_SERVER_REFERENCE),,$(REFERENCE_STAMP)) ## Test this server and the reference alike (needs npm; 300 MB, or APP_SERVER_REFERENCE)
-	APP_SERVER_REFERENCE="$${APP_SERVER_REFERENCE:-$$(find $(CURDIR)/$(REFERENCE) -path '*/vendor/*/bin/codex' -type f | head -n 1)}" \
-	  $(BIN)/python -m pytest -q -n 2 --dist loadfile -m '' tests/conformance tests/wire/threads/test_reference.py
+conformance: $(STAMP) $(if $(APP_SERVER_REFERENCE),,$(REFERENCE_STAMP)) ## Test this server and the reference alike (needs npm; 300 MB in CACHE, or APP_SERVER_REFERENCE)
+	@set -e; export APP_SERVER_REFERENCE="$${APP_SERVER_REFERENCE:-$$(find '$(REFERENCE)' -path '*/vendor/*/bin/codex' -type f | head -n 1)}"; \
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m '' tests/conformance tests/wire/threads/test_reference.py; \
+	for peer in ours reference; do \
+	  echo "tests/wire, as far as it holds for both servers: $$peer"; \
+	  APP_SERVER_TESTS_PEER=$$peer $(BIN)/python -m pytest -q -n 2 --dist loadgroup -p tests.conformance.selection tests/wire; \
+	done
 
 soak: $(STAMP) ## Run the long tests
 	$(BIN)/python -m pytest -m soak
@@ -101,5 +110,5 @@ zipapp: dist ## Build dist/app-server.pyz, one file for this interpreter and thi
 	PYTHONPATH=.ci $(PACKAGING)/bin/python -m shipping.zipapp.build dist/app_server-*.whl dist/app-server.pyz
 	PYTHONPATH=.ci $(PACKAGING)/bin/python -m shipping.check_zipapp dist/app-server.pyz
 
-clean: ## Remove what was made
+clean: ## Remove what was made here; what was downloaded for all checkouts stays in CACHE
 	rm -rf $(VENV) .cache build dist .mypy_cache .ruff_cache .pytest_cache

@@ -28,6 +28,9 @@ def _serve(command: ServeCommand) -> int:
 
     # Until the event loop takes the signal over there is nothing to finish.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    # Ctrl-C in the parent's terminal reaches this process too, and would end it with a traceback.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     stdin, stdout = claim_standard_streams()
     from app_server.cold_start import answer_first  # noqa: PLC0415
 

@@ -23,6 +23,11 @@ FORMAT_VARIABLE: Final = "LOG_FORMAT"
 _NAMES_OF_THE_REFERENCE: Final = {"WARN": logging.WARNING, "TRACE": logging.DEBUG, "OFF": logging.CRITICAL + 10}
 
 
+_OF_OTHERS: Final = "opentelemetry"
+"""A library whose records go to stderr too, when it is used: as ours do, so that each line has the one format and no
+secret is in it. Without a handler, the interpreter would write them there as they are."""
+
+
 def configure_logging(environ: Mapping[str, str]) -> None:
     """Send this program's records to stderr; an unknown level or format is warned about and means the default."""
     wanted = environ.get(LEVEL_VARIABLE, "").strip().upper()
@@ -32,11 +37,13 @@ def configure_logging(environ: Mapping[str, str]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else LineFormatter())
     logger = logging.getLogger("app_server")
-    logger.handlers[:] = [handler]
-    logger.propagate = False
-    logger.setLevel(level)
+    for name in ("app_server", _OF_OTHERS):
+        each = logging.getLogger(name)
+        each.handlers[:] = [handler]
+        each.propagate = False
+        each.setLevel(level)
     if wanted and wanted not in levels:
-        logger.warning("%s=%s is no level; known are %s", LEVEL_VARIABLE, wanted, ", ".join(sorted(levels)))
+        logger.warning("%s=%s is no level; known are debug, info, warning, error, off", LEVEL_VARIABLE, wanted)
     if log_format not in ("", "json", "text"):
         logger.warning("%s=%s is no format; known are json, text", FORMAT_VARIABLE, log_format)
 

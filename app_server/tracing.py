@@ -169,9 +169,15 @@ class Exporting:
         import threading  # noqa: PLC0415
 
         # The SDK's own timeouts are longer than a parent should have to wait; the process ends with the thread in it.
-        flushing = threading.Thread(target=self._provider.shutdown, daemon=True)
+        flushing = threading.Thread(target=self._shut_down, daemon=True)
         flushing.start()
         flushing.join(seconds)
+
+    def _shut_down(self) -> None:
+        try:
+            self._provider.shutdown()
+        except Exception as error:  # an exporter of anybody's
+            log.warning("spans may be lost: %s", error)
 
 
 class _Tracer:

@@ -5,6 +5,7 @@ or integers, and every notification of the server carries ``emittedAtMs`` beside
 mean is not known here; see ``method.py``. The repr of a message leaves out what it carries, which can be a secret.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -129,7 +130,7 @@ def is_request_id(value: object) -> bool:
 
 def encode_result(request_id: RequestId, result: bytes) -> bytes:
     """One line: the answer to ``request_id``; ``result`` is JSON."""
-    return b'{"id":%b,"result":%b}\n' % (_encode_id(request_id), result)
+    return _line(b'{"id":%b,"result":%b}' % (_encode_id(request_id), result))
 
 
 def encode_error(request_id: RequestId | None, error: WireError) -> bytes:
@@ -137,17 +138,26 @@ def encode_error(request_id: RequestId | None, error: WireError) -> bytes:
     body: dict[str, Any] = {"code": error.code, "message": error.message}
     if error.data is not None:
         body["data"] = error.data
-    return b'{"error":%b,"id":%b}\n' % (dumps(body), _encode_id(request_id))
+    return _line(b'{"error":%b,"id":%b}' % (dumps(body), _encode_id(request_id)))
 
 
 def encode_notification(method: str, params: bytes, emitted_at_ms: int) -> bytes:
     """One line: a notification; ``params`` is JSON, ``emitted_at_ms`` Unix time in milliseconds."""
-    return b'{"method":"%b","params":%b,"emittedAtMs":%d}\n' % (method.encode(), params, emitted_at_ms)
+    return _line(b'{"method":"%b","params":%b,"emittedAtMs":%d}' % (method.encode(), params, emitted_at_ms))
 
 
-def encode_request(request_id: int, method: str, params: bytes) -> bytes:
-    """One line: a request of the server to its client; ``params`` is JSON."""
-    return b'{"method":"%b","id":%d,"params":%b}\n' % (method.encode(), request_id, params)
+def encode_request(request_id: int, method: str, params: bytes, trace: Mapping[str, str] | None = None) -> bytes:
+    """One line: a request; ``params`` is JSON, ``trace`` the W3C trace context of a client's."""
+    more = b',"trace":%b' % dumps(dict(trace)) if trace else b""
+    return _line(b'{"method":"%b","id":%d,"params":%b%b}' % (method.encode(), request_id, params, more))
+
+
+def _line(message: bytes) -> bytes:
+    """A message as a line to everybody: Node's ``readline`` ends one at U+2028 and U+2029 too, which JSON allows in
+    strings as they are."""
+    if b"\xe2\x80" in message:
+        message = message.replace(b"\xe2\x80\xa8", rb"\u2028").replace(b"\xe2\x80\xa9", rb"\u2029")
+    return message + b"\n"
 
 
 def _encode_id(request_id: RequestId | None) -> bytes:

@@ -21,9 +21,9 @@ from app_server.cli.narration import Narrator
 from app_server.cli.own_server import INTERRUPTED, leaves
 from app_server.cli.own_server import run as run_to_the_end
 from app_server.client import Client, ServerError, ServerGone, in_process
+from app_server.client.turn import FollowedTurn
 from app_server.config import load_configuration
 from app_server.fake_openai.server import FakeOpenAI
-from app_server.followed_turn import FollowedTurn
 from app_server.logs import LEVEL_VARIABLE, configure_logging
 from app_server.version import __version__
 from protocol.thread import THREAD_START, ThreadStartParams

@@ -21,10 +21,10 @@ from app_server.cli.narration import Narrator
 from app_server.cli.own_command import own_command
 from app_server.cli.own_server import leaves
 from app_server.client import Client, ServerError, ServerGone, spawn
+from app_server.client.turn import FollowedTurn
 from app_server.fake_openai.server import FakeOpenAI
-from app_server.followed_turn import FollowedTurn
 from protocol.account import ACCOUNT_READ, ACCOUNT_UPDATED, LOGOUT, ChatgptAccount, GetAccountParams
-from protocol.items import AGENT_MESSAGE_DELTA, AgentMessageThreadItem
+from protocol.items import AgentMessageDeltaNotification, AgentMessageThreadItem
 from protocol.method import Empty
 from protocol.rate_limits import RATE_LIMITS_READ, GetAccountRateLimitsParams
 from protocol.thread import THREAD_RESUME, THREAD_START, ThreadResumeParams, ThreadStartParams
@@ -198,7 +198,7 @@ class _Demonstration:
     async def _check_answer(self, turn: FollowedTurn, expected: str) -> None:
         said, counted = "", False
         async for notification, params in turn:
-            if notification is AGENT_MESSAGE_DELTA:
+            if isinstance(params, AgentMessageDeltaNotification):
                 said += params.delta
             counted = counted or notification is TOKEN_USAGE_UPDATED
         ended = await turn.completed()

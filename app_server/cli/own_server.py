@@ -15,8 +15,8 @@ from app_server.config import Configuration, Settings, load_configuration
 from app_server.logs import LEVEL_VARIABLE, configure_logging
 from app_server.pending import InvalidAnswer
 from app_server.version import __version__
-from protocol.account import LOGIN_COMPLETED, AccountLoginCompletedNotification
-from protocol.lifecycle import CONFIG_WARNING
+from protocol.account import AccountLoginCompletedNotification
+from protocol.lifecycle import ConfigWarningNotification
 
 E = TypeVar("E", bound=BaseException)
 
@@ -42,12 +42,11 @@ class OwnServer:
 
         :raises ServerGone: the server ended first.
         """
-        async for declaration, params in self.client.notifications():
-            if declaration is CONFIG_WARNING:
+        async for _, params in self.client.notifications():
+            if isinstance(params, ConfigWarningNotification):
                 self._warnings.append(f"{params.summary} {params.details or ''}".strip())
-            elif declaration is LOGIN_COMPLETED and params.login_id == login_id:
-                completed: AccountLoginCompletedNotification = params
-                return completed
+            elif isinstance(params, AccountLoginCompletedNotification) and params.login_id == login_id:
+                return params
         raise ServerGone
 
     async def show_warnings(self) -> None:

@@ -93,8 +93,8 @@ class Settings(NamedTuple):
     :param access_token: a personal access token (``at-…``) from the environment.
     :param ca_certificate: PEM file with CAs to trust besides the system's.
     :param max_line_bytes: longest line that a client may send.
-    :param max_concurrent_requests: requests that are worked on at once; more are left unread.
-    :param max_queued_bytes: output that waits for a slow reader before requests are left unread.
+    :param max_concurrent_requests: requests outside the account queue that are worked on at once; more wait in order.
+    :param max_queued_bytes: requests admitted and not answered, beyond which reading pauses.
     :param external_refresh_timeout: seconds that the parent has to answer a refresh request.
     :param drain_timeout: seconds that requests have to finish after the end of input.
     :param upstream_timeout: seconds for one plain exchange with an upstream.

@@ -117,5 +117,5 @@ class ThreadHandlers:
     @staticmethod
     def _tell_usage(opened: Opened) -> None:
         thread = opened.thread
-        if thread.turns and thread.usage.total.total_tokens:
-            thread.say.token_usage(thread.turns[-1].id, thread.usage)
+        if thread.turns and thread.window.usage.total.total_tokens:
+            thread.say.token_usage(thread.turns[-1].id, thread.window.usage)

@@ -21,7 +21,9 @@ The same in the ini file: ``app_server_command``, ``app_server_config`` (a line 
 
 Async tests and fixtures are run by the pytest plugin of anyio, which is installed anyway; ``logged_in_client`` says so
 by itself, other async tests need ``@pytest.mark.anyio`` or ``anyio_mode = "auto"``. Under another runner, such as
-pytest-asyncio in its auto mode, use ``fake_openai`` and ``app_server.connect()``, which need no plugin.
+pytest-asyncio, use ``fake_openai`` and ``app_server.connect()``, which need no plugin. Open it in the test itself: the
+task that enters a client has to leave it, and such runners begin and end a fixture in different tasks. Without an event
+loop, as in ``unittest``, there is ``app_server.client``.
 
 Nothing waits for ever: an async test that uses ``app_server`` fails after ``app_server_timeout``, too. What servers
 wrote to stderr is shown in the report of a test that fails.
@@ -79,14 +81,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
-    """Give an async test with a server a deadline, where it hangs: what it waits for is then in its traceback."""
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Give an async test with a server a deadline, where it hangs: what it waits for is then in its traceback.
+
+    Here, because other runners than anyio's put a function of their own in its place later on.
+    """
     __tracebackhide__ = True
-    test = pyfuncitem.obj
-    if "app_server" not in pyfuncitem.fixturenames or not inspect.iscoroutinefunction(test):
+    if not isinstance(item, pytest.Function) or "app_server" not in item.fixturenames:
         return (yield)
-    timeout = options(pyfuncitem).timeout
-    if not timeout or pyfuncitem.config.getoption("usepdb", default=False):
+    test = item.obj
+    timeout = options(item).timeout
+    if not inspect.iscoroutinefunction(test) or not timeout or item.config.getoption("usepdb", default=False):
         return (yield)
 
     @functools.wraps(test)
@@ -104,11 +109,11 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
         if deadline.cancelled_caught:
             raise TimeoutError(f"the test took longer than {timeout:g} s (app_server_timeout)").with_traceback(where)
 
-    pyfuncitem.obj = with_deadline
+    item.obj = with_deadline
     try:
         return (yield)
     finally:
-        pyfuncitem.obj = test
+        item.obj = test
 
 
 @pytest.hookimpl(wrapper=True)
@@ -211,7 +216,10 @@ def app_server(
 
 @pytest.fixture
 async def logged_in_client(
-    anyio_backend: object, pytestconfig: pytest.Config, app_server: "ServerUnderTest", app_server_tokens: "TokenSet"
+    anyio_backend: object,
+    request: pytest.FixtureRequest,
+    app_server: "ServerUnderTest",
+    app_server_tokens: "TokenSet",
 ) -> "AsyncIterator[Client]":
     """A typed client whose server has a login with ``app_server_tokens``; what was announced of it has been read.
 
@@ -219,12 +227,9 @@ async def logged_in_client(
     """
     from app_server.client import ServerError, ServerGone  # noqa: PLC0415
 
-    if pytestconfig.pluginmanager.has_plugin("asyncio") and "auto" in (
-        pytestconfig.getoption("asyncio_mode", default=None),
-        pytestconfig.getini("asyncio_mode"),
-    ):
-        # It takes the tests away from anyio's plugin, and runs them in another event loop than this.
-        raise pytest.UsageError("logged_in_client and asyncio_mode = auto: use app_server.connect(tokens=...) instead")
+    if _is_for_pytest_asyncio(request.node):
+        # It takes the test away from anyio's plugin, and runs it in another event loop than this.
+        raise pytest.UsageError("logged_in_client and pytest-asyncio: use app_server.connect(tokens=...) instead")
     try:
         async with app_server.connect(tokens=app_server_tokens) as client:
             yield client
@@ -232,6 +237,14 @@ async def logged_in_client(
         # A traceback through three packages would hide what matters. Those of the test never come here.
         notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
         raise pytest.fail.Exception(f"{type(error).__name__}: {error}{notes}", pytrace=False) from None
+
+
+def _is_for_pytest_asyncio(item: pytest.Item) -> bool:
+    if item.get_closest_marker("asyncio") is not None:
+        return True
+    if not item.config.pluginmanager.has_plugin("asyncio"):
+        return False
+    return "auto" in (item.config.getoption("asyncio_mode", default=None), item.config.getini("asyncio_mode"))
 
 
 def options(item: pytest.Item) -> Options:

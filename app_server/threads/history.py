@@ -3,9 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from app_server.threads.ids import uuid7
-
-Item = dict[str, Any]
+from app_server.threads.response_items import OUTPUT_OF, Item, texts_of, to_send_again
 
 ENVIRONMENT_TAG: Final = "<environment_context>"
 ABORTED_TAG: Final = "<turn_aborted>"
@@ -19,50 +17,12 @@ ABORTED: Final = (
     "</turn_aborted>"
 )
 
-CANCELLED: Final = "dynamic tool call was cancelled before receiving a response"
-"""The output of a call that nobody has answered."""
-
 FILTERED: Final = (
     "<content_filter>\nYour last answer was held back by a content filter. Saying it again will not help: answer in "
     "another way, or say what you cannot do.\n</content_filter>"
 )
 
-_OUTPUT_OF: Final = {"function_call": "function_call_output", "custom_tool_call": "custom_tool_call_output"}
-_PREFIXES: Final = {
-    "message": "msg_",
-    "reasoning": "rs_",
-    "function_call": "fc_",
-    "function_call_output": "fco_",
-    "custom_tool_call": "ctc_",
-    "custom_tool_call_output": "ctco_",
-}
 _BYTES_PER_TOKEN: Final = 4
-
-
-def message(role: str, *texts: str) -> Item:
-    """A message of somebody else than the model."""
-    return {
-        "type": "message",
-        "id": f"msg_{uuid7()}",
-        "role": role,
-        "content": [{"type": "input_text", "text": text} for text in texts],
-    }
-
-
-def call_output(call: Item, output: Any) -> Item:
-    """The answer to a call."""
-    kind = _OUTPUT_OF[call["type"]]
-    return {"type": kind, "id": f"{_PREFIXES[kind]}{uuid7()}", "call_id": call["call_id"], "output": output}
-
-
-def to_send_again(item: Item) -> Item:
-    """An item of the model as it is sent back: without what only the model's side needs, and without an id that is
-    none of its kind."""
-    kept = {name: value for name, value in item.items() if name != "status"}
-    prefix = _PREFIXES.get(kept.get("type", ""))
-    if prefix is not None and not str(kept.get("id") or "").startswith(prefix):
-        kept.pop("id", None)
-    return kept
 
 
 class History:
@@ -83,7 +43,7 @@ class History:
         """Add an item."""
         self._items.append(to_send_again(item))
         if is_context(item):
-            self._context.append(_texts(item))
+            self._context.append(texts_of(item))
 
     def replace(self, items: Iterable[Item]) -> None:
         """Begin anew with these."""
@@ -95,7 +55,7 @@ class History:
 
     def has_context(self, context: Iterable[Item]) -> bool:
         """Whether the model was told exactly this about its surroundings, last time it was told anything."""
-        wanted = [_texts(item) for item in context]
+        wanted = [texts_of(item) for item in context]
         told = len(self._context)
         # What the developer has said since changes nothing about the surroundings.
         while told and not _is_environment(self._context[told - 1]):
@@ -104,8 +64,8 @@ class History:
 
     def unanswered_calls(self) -> list[Item]:
         """Calls of tools that have no output; a request with such a call is refused by the model's side."""
-        answered = {item.get("call_id") for item in self._items if item.get("type") in _OUTPUT_OF.values()}
-        return [item for item in self._items if item.get("type") in _OUTPUT_OF and item.get("call_id") not in answered]
+        answered = {item.get("call_id") for item in self._items if item.get("type") in OUTPUT_OF.values()}
+        return [item for item in self._items if item.get("type") in OUTPUT_OF and item.get("call_id") not in answered]
 
     def user_messages(self) -> list[Item]:
         """What the user said, without what was said in the user's name."""
@@ -124,7 +84,7 @@ def is_context(item: Item) -> bool:
     """Whether an item tells the model about its surroundings."""
     if item.get("type") != "message":
         return False
-    return item.get("role") == "developer" or _is_environment(_texts(item))
+    return item.get("role") == "developer" or _is_environment(texts_of(item))
 
 
 def _is_environment(texts: list[str]) -> bool:
@@ -132,20 +92,12 @@ def _is_environment(texts: list[str]) -> bool:
 
 
 def _is_said_for_the_user(item: Item) -> bool:
-    first = next(iter(_texts(item)), "")
+    first = next(iter(texts_of(item)), "")
     return first.startswith((ENVIRONMENT_TAG, ABORTED_TAG, SUMMARY_PREFIX, _REFERENCE_SUMMARY, _REFERENCE_NOTES))
 
 
 _REFERENCE_SUMMARY: Final = "Another language model started to solve this problem and produced a summary"
 _REFERENCE_NOTES: Final = "# AGENTS.md instructions for "
-
-
-def _texts(item: Item) -> list[str]:
-    content = item.get("content")
-    if isinstance(content, str):
-        return [content]
-    parts = content if isinstance(content, list) else []
-    return [str(part.get("text", "")) for part in parts if isinstance(part, dict)]
 
 
 def _size(value: Any) -> int:

@@ -74,4 +74,6 @@ def _checked(url: str) -> str | None:
         binascii.a2b_base64(payload, strict_mode=True)
     except ValueError:
         return None
-    return f"data:{kind};base64,{payload}"
+    named = f"data:{kind};base64,"
+    # Not copied where it need not be: the item and the history have the same string.
+    return url if url.startswith(named) else named + payload

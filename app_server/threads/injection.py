@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from app_server.threads.history import Item, to_send_again
 from app_server.threads.ids import uuid7
+from app_server.threads.response_items import Item, to_send_again
 from protocol.errors import InvalidRequest
 
 _NEEDED: Final = {

@@ -2,9 +2,9 @@
 
 from typing import Any, get_args
 
-from app_server.threads.history import Item, to_send_again
 from app_server.threads.ids import uuid7
 from app_server.threads.plan import Piece, PlanSplitter
+from app_server.threads.response_items import Item, to_send_again
 from app_server.threads.turn_record import TurnRecord
 from protocol.items import AgentMessageThreadItem, MessagePhase, PlanThreadItem
 

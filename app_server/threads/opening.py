@@ -19,14 +19,14 @@ from app_server.rollouts.writer import RolloutWriter
 from app_server.session import Session
 from app_server.threads import dynamic_tools
 from app_server.threads.announcements import ThreadAnnouncements
+from app_server.threads.context_window import ContextLimits
 from app_server.threads.descriptors import require_room
 from app_server.threads.dynamic_tools import DynamicTools
 from app_server.threads.errors import Archived, NoRollout, as_wire_errors, provider_not_configured
-from app_server.threads.history import History
 from app_server.threads.ids import thread_id as checked_id
 from app_server.threads.ids import uuid7
 from app_server.threads.registry import LoadedThreads
-from app_server.threads.settings import ContextLimits, ThreadSettings, settle
+from app_server.threads.settings import ThreadSettings, settle
 from app_server.threads.thread import Kept, LiveThread
 from app_server.version import WIRE_VERSION
 from protocol.errors import InvalidRequest
@@ -123,7 +123,7 @@ class ThreadOpening:
             except BaseException:
                 lock.release()
                 raise
-            _fill(thread, stored)
+            thread.restore(stored)
             thread.answer_open_calls()
             before = stored.context.get("model")
             if before and before != settings.model:
@@ -163,7 +163,7 @@ class ThreadOpening:
         )
         tools = DynamicTools.from_stored(list(stored.meta.dynamic_tools))
         thread = self._load(meta, settings, tools, self._kept(meta, ephemeral=params.ephemeral))
-        _fill(thread, stored)
+        thread.restore(stored)
         thread.store(*lines)
         thread.answer_open_calls()
         if thread.kept is not None and stored.name:
@@ -314,15 +314,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def _fill(thread: LiveThread, stored: StoredThread) -> None:
-    """Put what was stored into a thread."""
-    thread.history = History(stored.history)
-    thread.turns = list(stored.turns)
-    thread.preview = stored.preview
-    thread.name = stored.name
-    if stored.usage is not None:
-        thread.usage = stored.usage
-    thread.updated_at_ms = stored.updated_at * 1000
-    thread.recency_at_ms = max((turn.started_at or 0 for turn in stored.turns), default=stored.updated_at) * 1000

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from app_server.threads.history import ENVIRONMENT_TAG, Item, message
+from app_server.threads.history import ENVIRONMENT_TAG
+from app_server.threads.response_items import Item, message
 from app_server.threads.settings import ThreadSettings
 
 DEFAULT_INSTRUCTIONS: Final = (

@@ -34,18 +34,6 @@ _DEFAULT_PROFILE: Final = ActivePermissionProfile(id=":read-only")
 
 
 @dataclass(frozen=True, slots=True)
-class ContextLimits:
-    """How much a model can hold, in tokens.
-
-    :param shown_window: what the client is told; a part of the window is kept back.
-    :param compact_at: the history is replaced by a summary when the last response came to this.
-    """
-
-    shown_window: int
-    compact_at: int
-
-
-@dataclass(frozen=True, slots=True)
 class ThreadSettings:
     """What the next turn is carried out with.
 

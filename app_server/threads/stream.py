@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from app_server.threads.history import Item, to_send_again
 from app_server.threads.ids import uuid7
 from app_server.threads.open_message import OpenMessage, PlanningMessage
-from app_server.threads.turn_record import TurnRecord, text_of
+from app_server.threads.response_items import Item, part_texts, text_of, to_send_again
+from app_server.threads.turn_record import TurnRecord
 from protocol.items import ReasoningThreadItem
 
 Event = dict[str, Any]
@@ -92,7 +92,7 @@ class ItemStream:
     def _on_message_done(self, raw: Item) -> None:
         item_id = _text(raw.get("id"))
         message = _taken(self._messages, item_id) or self._new_message(item_id, raw.get("phase"))
-        message.complete(text_of(raw.get("content")), raw)
+        message.complete(text_of(raw), raw)
 
     # Reasoning
 
@@ -127,7 +127,7 @@ class ItemStream:
     def _on_reasoning_done(self, raw: Item) -> None:
         item_id = _text(raw.get("id"))
         thought = _taken(self._reasoning, item_id)
-        done: dict[str, Any] = {"summary": _texts(raw.get("summary")), "content": _texts(raw.get("content"))}
+        done: dict[str, Any] = {"summary": part_texts(raw.get("summary")), "content": part_texts(raw.get("content"))}
         if thought is None:
             item = ReasoningThreadItem(id=item_id or f"rs_{uuid7()}", **done)
             self._record.at_once(item, to_send_again(raw))
@@ -189,11 +189,6 @@ def _taken(opened: dict[str, Opened], item_id: str) -> Opened | None:
 def _index(event: Event, name: str) -> int:
     index = event.get(name)
     return index if type(index) is int and 0 <= index < _MOST_PARTS else 0
-
-
-def _texts(parts: Any) -> list[str]:
-    texts = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
-    return [text for text in texts if isinstance(text, str)]
 
 
 def _thoughts(thought: _OpenReasoning) -> dict[str, list[str]]:

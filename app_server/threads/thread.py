@@ -1,4 +1,4 @@
-"""One loaded thread: its settings, its history, its turn if one runs, and the file that keeps it."""
+"""One loaded thread: its settings, what the model has seen, its turn if one runs, and the file that keeps it."""
 
 import logging
 from collections.abc import Callable
@@ -12,18 +12,17 @@ from app_server.rollouts import records
 from app_server.rollouts.errors import RolloutNotWritten
 from app_server.rollouts.lock import WriterLock
 from app_server.rollouts.records import Record
-from app_server.rollouts.stored import SessionMeta, milliseconds
+from app_server.rollouts.stored import SessionMeta, StoredThread, milliseconds
 from app_server.rollouts.writer import RolloutWriter
-from app_server.threads import usage
 from app_server.threads.announcements import ThreadAnnouncements, now_ms
-from app_server.threads.compaction import compacted
+from app_server.threads.context_window import ContextLimits, ContextWindow
 from app_server.threads.dynamic_tools import DynamicTools
-from app_server.threads.history import CANCELLED, History, Item, call_output
 from app_server.threads.ids import uuid7
-from app_server.threads.prompt import context_items
-from app_server.threads.settings import ContextLimits, ThreadSettings
+from app_server.threads.response_items import CANCELLED, Item, call_output
+from app_server.threads.settings import ThreadSettings
 from app_server.threads.turn import RunningTurn
-from app_server.threads.turn_record import TurnRecord
+from app_server.threads.turn_context import TurnContext
+from app_server.threads.usage import NONE_USED
 from protocol.thread import (
     ActiveThreadStatus,
     IdleThreadStatus,
@@ -69,10 +68,9 @@ class LiveThread:
         self.tools = tools
         self.say = say
         self.kept = kept
-        self.history = History()
+        self.window = ContextWindow()
         self.turns: list[Turn] = []
-        self.usage = usage.NONE_USED
-        self.account_limits = account_limits
+        """Those that have ended."""
         self.taking = anyio.Lock(fast_acquire=True)
         """Held while input is being read, so that what was said first is taken in first."""
         self.turn: RunningTurn | None = None
@@ -80,8 +78,8 @@ class LiveThread:
         self.preview = ""
         self.name: str | None = None
         self.updated_at_ms = self.recency_at_ms = milliseconds(meta.created_at)
-        self.must_compact = False
         self._limits_of = limits_of
+        self._account_limits = account_limits
         self._settled_down = settled_down
         self._cannot_store = False
 
@@ -90,35 +88,46 @@ class LiveThread:
         """Its id."""
         return self.meta.id
 
-    @property
-    def context_limits(self) -> ContextLimits:
-        """How much the model holds that the next turn asks for."""
-        return self._limits_of(self.settings)
+    def restore(self, stored: StoredThread) -> None:
+        """It goes on where a stored thread ends."""
+        self.window = ContextWindow(stored.history, stored.usage or NONE_USED)
+        self.turns = list(stored.turns)
+        self.preview = stored.preview
+        self.name = stored.name
+        self.updated_at_ms = stored.updated_at * 1000
+        self.recency_at_ms = max((turn.started_at or 0 for turn in stored.turns), default=stored.updated_at) * 1000
 
     # Its turn
+
+    def turn_context(self) -> TurnContext:
+        """What a turn that begins now is carried out with."""
+        return TurnContext(
+            thread_id=self.id,
+            session_id=self.meta.session_id,
+            settings=self.settings,
+            limits=self._limits_of(self.settings),
+            tools=self.tools,
+            window=self.window,
+            account_limits=self._account_limits,
+            say=self.say,
+            store=self.store,
+        )
 
     def begin(self, turn: RunningTurn) -> None:
         """A turn begins."""
         self.turn = turn
         self.recency_at_ms = now_ms()
+        self._set_status(ThreadStatus(ActiveThreadStatus(active_flags=[])))
         turn.begin()
 
-    def become_active(self) -> None:
-        """A turn runs."""
-        self._set_status(ThreadStatus(ActiveThreadStatus(active_flags=[])))
-
-    def wait_for_user(self, waiting: bool) -> None:
+    def turn_waits(self, waiting: bool) -> None:
         """The turn waits for the user, or goes on."""
         if self.turn is not None:
             flags: Any = ["waitingOnUserInput"] if waiting else []
             self._set_status(ThreadStatus(ActiveThreadStatus(active_flags=flags)))
 
-    def become_idle(self, *, failed: bool) -> None:
+    def turn_ended(self, turn: Turn, last_message: str | None) -> None:
         """No turn runs any more."""
-        self._set_status(ThreadStatus(SystemErrorThreadStatus() if failed else IdleThreadStatus()))
-
-    def conclude(self, turn: Turn, last_message: str | None) -> None:
-        """The turn has ended."""
         self.turn = None
         self.turns.append(turn)
         self.updated_at_ms = now_ms()
@@ -128,35 +137,23 @@ class LiveThread:
             self.store(records.turn_aborted(turn))
         else:
             self.store(records.task_complete(turn, last_message))
+        failed = turn.status == "failed"
+        self._set_status(ThreadStatus(SystemErrorThreadStatus() if failed else IdleThreadStatus()))
 
-    def settled(self) -> None:
+    def turn_announced(self) -> None:
         """The end of the turn has been announced."""
         self._settled_down(self)
 
-    # What the model knows
-
-    def tell_context(self, record: TurnRecord, settings: ThreadSettings) -> None:
-        """Tell the model about its surroundings, unless it knows."""
-        context = context_items(settings)
-        if not self.history.has_context(context):
-            record.remember(*context)
-
-    def replace_history(self, summary: str, settings: ThreadSettings) -> None:
-        """A summary takes the place of the history."""
-        text, items = compacted(self.history, context_items(settings), summary, self.context_limits.compact_at // 2)
-        self.history.replace(items)
-        self.must_compact = False
-        self.usage = usage.estimated(self.usage, self.history.estimated_tokens())
-        self.store(records.compacted(text, items), records.token_count(self.usage))
+    # What the model has seen besides
 
     def answer_open_calls(self) -> None:
         """Calls of tools that a dying process left behind have no output, and a request with such a call is refused."""
-        self.inject([call_output(call, CANCELLED) for call in self.history.unanswered_calls()])
+        self.inject([call_output(call, CANCELLED) for call in self.window.history.unanswered_calls()])
 
     def inject(self, items: list[Item]) -> None:
         """Put items at the end of the history."""
         for item in items:
-            self.history.append(item)
+            self.window.history.append(item)
         turn_id = self.turn.id if self.turn is not None else uuid7()
         self.store(*(records.response_item(item, turn_id) for item in items))
 

@@ -1,6 +1,6 @@
 """The arguments of a tool call: JSON that a model wrote, so what is wrong with it is told in a way it can act on.
 
-Only the texts are made here, for the JSON that the parser has refused; the parser itself is ``protocol.json_codec``.
+What is made here are the texts, and the limit of nesting; the parser itself is ``protocol.json_codec``.
 """
 
 import re
@@ -10,8 +10,9 @@ from protocol.json_codec import loads
 
 PREFIX: Final = "failed to parse function arguments: "
 
-_MAX_DEPTH: Final = 127
-"""Levels of nesting; arguments deeper than this are a model that has lost its way."""
+MAX_DEPTH: Final = 127
+"""Levels of nesting, as in serde_json. The parser takes more, but not everything that it takes could be told to the
+client; arguments deeper than this are a model that has lost its way anyway."""
 
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _DIGITS: Final = re.compile(r"[0-9]*")
@@ -20,7 +21,7 @@ _HEX: Final = re.compile(r"[0-9a-fA-F]{0,4}")
 
 
 class InvalidArguments(ValueError):
-    """The arguments are no JSON."""
+    """The arguments are no JSON, or nested too deeply."""
 
 
 def parse_arguments(text: str) -> Any:
@@ -30,9 +31,23 @@ def parse_arguments(text: str) -> Any:
         in bytes), in the words of serde_json, as the reference has them.
     """
     try:
-        return loads(text.encode(errors="replace"))
+        value = loads(text.encode(errors="replace"))
     except ValueError:
         raise InvalidArguments(PREFIX + _describe(text)) from None
+    if text.count("[") + text.count("{") > MAX_DEPTH and _is_too_deep(value):
+        raise InvalidArguments(PREFIX + _describe(text))
+    return value
+
+
+def _is_too_deep(value: Any) -> bool:
+    """Goes through the value level by level: neither recursive, nor as slow as reading the text again."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        within = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        if not within:
+            return False
+        level = [member for members in within for member in members]
+    return True
 
 
 class _Fault(Exception):
@@ -123,7 +138,7 @@ class _Scanner:
 
     def _begin(self, closing: str) -> bool:
         """Whether a value follows in what has been opened."""
-        if len(self._open) >= _MAX_DEPTH:
+        if len(self._open) >= MAX_DEPTH:
             raise _Fault("recursion limit exceeded", self._at)
         found = self._peek()
         if not found:

@@ -11,8 +11,10 @@ import anyio
 from anyio.abc import TaskGroup
 
 from app_server.threads.announcements import now_ms
-from app_server.threads.dynamic_tools import DynamicTools, output_for_model, parse_arguments
-from app_server.threads.history import CANCELLED, Item, call_output, to_send_again
+from app_server.threads.response_items import CANCELLED, Item, call_output, to_send_again
+from app_server.threads.tool_arguments import parse_arguments
+from app_server.threads.tool_output import output_for_model
+from app_server.threads.turn_context import TurnContext
 from app_server.threads.turn_record import TurnRecord
 from app_server.threads.user_questions import (
     REQUEST_USER_INPUT_NAME,
@@ -65,32 +67,25 @@ class ToolCalls:
 
     :param tasks: owns the calls under way.
     :param waiting: told whether the user is being asked something.
-    :param tool_timeout: seconds that the parent has for a call.
-    :param question_timeout: seconds that the user has for an answer.
     """
 
     def __init__(
         self,
-        thread_id: str,
+        context: TurnContext,
         record: TurnRecord,
-        tools: DynamicTools,
         parent: ParentTools,
         tasks: TaskGroup,
         waiting: Callable[[bool], None],
-        *,
-        plan_mode: bool,
-        tool_timeout: float,
-        question_timeout: float,
     ) -> None:
-        self._thread_id = thread_id
+        self._thread_id = context.thread_id
+        self._tools = context.tools
+        self._plan_mode = context.settings.plan_mode
+        self._tool_timeout = context.settings.config.dynamic_tool_timeout
+        self._question_timeout = context.settings.config.user_input_timeout
         self._record = record
-        self._tools = tools
         self._parent = parent
         self._tasks = tasks
         self._waiting = waiting
-        self._plan_mode = plan_mode
-        self._tool_timeout = tool_timeout
-        self._question_timeout = question_timeout
         self._calls: list[_Call] = []
         self._questions = 0
         self._limit = anyio.CapacityLimiter(AT_ONCE)

@@ -1,13 +1,14 @@
 """The items of one turn: each is announced, kept with the turn, stored, and put into the history, in that order."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from app_server.rollouts import records
 from app_server.rollouts.records import Record
 from app_server.rollouts.stored_items import ItemVariant
 from app_server.threads.announcements import ThreadAnnouncements, now_ms
-from app_server.threads.history import History, Item
+from app_server.threads.history import History
+from app_server.threads.response_items import Item
 from protocol.items import AgentMessageThreadItem, ThreadItem, TimedItem
 
 Began = TypeVar("Began", bound=TimedItem)
@@ -33,11 +34,12 @@ class TurnRecord:
         self._thread_id = thread_id
         self._history = history
         self._store = store
-        self._closed = False
+        self.closed = False
+        """Nothing more comes of the turn."""
 
     def close(self) -> None:
         """The turn is over: what comes now comes too late."""
-        self._closed = True
+        self.closed = True
 
     def thread_items(self) -> list[ThreadItem]:
         """The items so far, as the wire has them."""
@@ -50,7 +52,7 @@ class TurnRecord:
 
     def start(self, item: Began) -> Began:
         """An item begins: announced, with the time."""
-        if self._closed:
+        if self.closed:
             return item
         begun = item.model_copy(update={"started_at_ms": now_ms()})
         self.say.item_started(self.turn_id, begun)
@@ -58,7 +60,7 @@ class TurnRecord:
 
     def complete(self, item: ItemVariant, *raw: Item) -> None:
         """An item is complete; what the model is to see of it goes into the history."""
-        if self._closed:
+        if self.closed:
             return
         item = item.model_copy(update={"completed_at_ms": now_ms()})
         self.items.append(item)
@@ -76,7 +78,7 @@ class TurnRecord:
 
     def remember(self, *raw: Item) -> None:
         """Something that the model is to see and the client is not."""
-        if self._closed or not raw:
+        if self.closed or not raw:
             return
         self._store(*self._remembered(raw))
 
@@ -91,12 +93,3 @@ class TurnRecord:
         for item in raw:
             self._history.append(item)
         return [records.response_item(item, self.turn_id) for item in raw]
-
-
-def text_of(content: Any) -> str:
-    """The text of a message's content, refusals included: what the model says is shown, whatever it calls it."""
-    if isinstance(content, str):
-        return content
-    parts = [part for part in content or [] if isinstance(part, dict)] if isinstance(content, list) else []
-    texts = [part.get("text") if part.get("type") != "refusal" else part.get("refusal") for part in parts]
-    return "".join(text for text in texts if isinstance(text, str))

@@ -8,13 +8,14 @@ from anyio.abc import TaskGroup
 from app_server.backend.responses import ResponsesApi
 from app_server.threads import inputs
 from app_server.threads.errors import CompactionRuns
-from app_server.threads.history import Item
 from app_server.threads.ids import uuid7
+from app_server.threads.input_queue import Input, TooMuchInput
 from app_server.threads.registry import LoadedThreads
+from app_server.threads.response_items import Item
 from app_server.threads.settings import absolute
 from app_server.threads.thread import LiveThread
 from app_server.threads.tool_calls import ParentTools
-from app_server.threads.turn import Input, RunningTurn, TooMuchInput
+from app_server.threads.turn import RunningTurn
 from app_server.threads.turn_counts import TurnCounts
 from protocol.errors import InvalidRequest
 from protocol.turn import (
@@ -125,7 +126,7 @@ class Turns:
         return begin
 
     def _begin(self, thread: LiveThread, first: Input | None, output_schema: Any = None) -> Begun:
-        turn = RunningTurn(thread, self._api, self._parent, first, output_schema, self.counts)
+        turn = RunningTurn(thread.turn_context(), thread, self._api, self._parent, first, output_schema, self.counts)
 
         def then() -> None:
             # The task first: whatever fails in the announcement, there is somebody who concludes the turn.

@@ -1,5 +1,6 @@
 """Counting tokens: what a response says it used, added up (wire.md section 14)."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from protocol.turn import ThreadTokenUsage, TokenUsageBreakdown
@@ -19,7 +20,7 @@ MOST: Final = 2**40
 NONE_USED: Final = ThreadTokenUsage(total=NOTHING, last=NOTHING)
 
 
-def used_by(response: dict[str, Any]) -> TokenUsageBreakdown | None:
+def used_by(response: Mapping[str, Any]) -> TokenUsageBreakdown | None:
     """What a response used, if it says so."""
     usage = response.get("usage")
     if not isinstance(usage, dict):

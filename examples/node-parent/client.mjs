@@ -2,7 +2,6 @@
 // The types are those that `npm run types` writes into wire/.
 
 import { spawn } from "node:child_process";
-import { createInterface } from "node:readline";
 
 /** @import { ClientRequestMap, JSONRPCErrorError, ServerNotification, ServerRequestMap } from "./wire/index.js" */
 
@@ -16,6 +15,9 @@ import { createInterface } from "node:readline";
 /** Seconds that a server has to end once its input is closed. */
 const STOP_TIMEOUT = 7;
 
+/** Seconds for what an ended server has left in its pipe; a program that it started may hold that open for ever. */
+const REST_TIMEOUT = 1;
+
 /** The server answered with an error. */
 export class ServerError extends Error {
   /** @param {string} method @param {JSONRPCErrorError} error */
@@ -27,7 +29,10 @@ export class ServerError extends Error {
 }
 
 export class Client {
-  /** @type {Map<number, { method: string, resolve: (result: any) => void, reject: (error: Error) => void }>} */
+  /**
+   * @type {Map<number, { method: string, resolve: (result: any) => void, reject: (error: Error) => void,
+   *   timer: NodeJS.Timeout }>}
+   */
   #waiting = new Map();
   #lastId = 0;
   /** Why the server is not there any more. @type {string | undefined} */
@@ -53,8 +58,9 @@ export class Client {
       this.#gone = why;
       for (const id of [...this.#waiting.keys()]) this.#fail(id, why);
     });
+    this.process.on("exit", () => setTimeout(() => this.process.stdout.destroy(), REST_TIMEOUT * 1000).unref());
     this.process.stdin.on("error", () => {}); // who waits for an answer is told when the process has ended
-    createInterface({ input: this.process.stdout }).on("line", (line) => this.#take(line));
+    onLines(this.process.stdout, (line) => this.#take(line));
   }
 
   /**
@@ -69,10 +75,9 @@ export class Client {
   request(method, params, timeout = 60) {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { method, resolve, reject });
-      if (this.#gone !== undefined) return this.#fail(id, this.#gone);
       const timer = setTimeout(() => this.#fail(id, `no answer within ${timeout} s`), timeout * 1000);
-      timer.unref();
+      this.#waiting.set(id, { method, resolve, reject, timer });
+      if (this.#gone !== undefined) return this.#fail(id, this.#gone);
       this.#send({ id, method, params });
     });
   }
@@ -89,6 +94,7 @@ export class Client {
   #settle(id) {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
+    clearTimeout(waiting?.timer);
     return waiting;
   }
 
@@ -109,7 +115,10 @@ export class Client {
     try {
       message = JSON.parse(line);
     } catch {
-      console.error("The server wrote a line that is not JSON.");
+      // told below
+    }
+    if (typeof message !== "object" || message === null) {
+      console.error("The server wrote a line that is no message.");
       return;
     }
     if (message.method === undefined) {
@@ -117,9 +126,18 @@ export class Client {
       if (message.error) waiting?.reject(new ServerError(waiting.method, message.error));
       else waiting?.resolve(message.result);
     } else if (message.id === undefined) {
-      this.onNotification(message);
+      this.#notify(message);
     } else {
       void this.#answer(message);
+    }
+  }
+
+  /** @param {ServerNotification} notification */
+  #notify(notification) {
+    try {
+      this.onNotification(notification);
+    } catch (error) {
+      console.error(`${notification.method}:`, error); // the conversation goes on
     }
   }
 
@@ -133,4 +151,20 @@ export class Client {
       this.#send({ id, error: { code: -32603, message: error instanceof Error ? error.message : String(error) } });
     }
   }
+}
+
+/**
+ * Hand over each line of a stream. Not with readline: since Node 24, U+2028 ends a line there, and JSON may hold one.
+ *
+ * @param {import("node:stream").Readable} stream
+ * @param {(line: string) => void} take
+ */
+function onLines(stream, take) {
+  let rest = "";
+  stream.setEncoding("utf8").on("data", (/** @type {string} */ text) => {
+    const lines = text.split("\n");
+    lines[0] = rest + lines[0];
+    rest = lines.pop() ?? "";
+    lines.forEach(take);
+  });
 }

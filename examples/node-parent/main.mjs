@@ -51,7 +51,7 @@ function onNotification({ method, params }) {
       process.stdout.write(params.delta);
       break;
     case "error":
-      console.error(params.error.message, params.willRetry ? "(it goes on)" : "");
+      if (params.willRetry) console.error(`(${params.error.message})`); // else the turn's end tells it
       break;
     case "turn/completed":
       turns.get(params.threadId)?.(params.turn);
@@ -96,7 +96,7 @@ async function ask(threadId, text) {
   await client.request("turn/start", { threadId, input: [{ type: "text", text }] });
   const turn = await unlessGone(completed);
   console.log(` [${turn.status}]`);
-  if (turn.error) throw new Error(turn.error.message);
+  if (turn.error) throw new Error([turn.error.message, turn.error.additionalDetails].filter(Boolean).join(": "));
 }
 
 try {

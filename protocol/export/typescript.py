@@ -2,6 +2,10 @@
 
 One file per module of ``protocol``, ``jsonrpc.ts`` for the envelope, ``methods.ts`` for whole messages and the maps
 from a method to its types, and ``index.ts``, which exports all of them.
+
+What only the server sends is written as it comes: every member is there, if only as null, and any JSON is a
+``JsonValue``, which can be looked into. What a client sends may be left out, and any JSON is ``unknown``, because an
+interface of the client's own is no ``JsonValue`` to the compiler.
 """
 
 import json
@@ -12,7 +16,7 @@ from typing import Final
 
 from pydantic.alias_generators import to_camel
 
-from protocol.export import messages
+from protocol.export import envelope, messages
 from protocol.export.shapes import (
     NO_DEFAULT,
     Anything,
@@ -47,9 +51,21 @@ _INDEX: Final = """\
 //   function call<M extends keyof ClientRequestMap>(
 //     method: M, params: ClientRequestMap[M]["params"],
 //   ): Promise<ClientRequestMap[M]["result"]>
+//
+// What the server sends is there, if only as null, and any JSON in it is a `JsonValue`. A client may leave out what has
+// a `?`; where it may send any JSON, the type is `unknown`.
+"""
+_REFERENCE_NAMESPACE: Final = """\
+/** The name by which clients of `codex app-server` reach most of these types; all of them are here, too. */
+export type * as v2 from "./index.js";
 """
 _PRIMITIVES: Final = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
 _NO_MEMBERS: Final = "Record<string, never>"
+_JSON: Final = "JsonValue"
+_JSON_DECLARATION: Final = f"""\
+/** Any JSON. */
+export type {_JSON} = string | number | boolean | null | Array<{_JSON}> | {{ [name in string]?: {_JSON} }};
+"""
 
 
 def typescript_files(surface: Surface) -> dict[str, str]:
@@ -60,14 +76,18 @@ def typescript_files(surface: Surface) -> dict[str, str]:
     server_only = surface.sent_by_server_only()
     files = {}
     for module, types in sorted(modules.items()):
-        blocks = [_declaration(named, always_there=named.name in server_only) for named in types]
+        blocks = [_declaration(named, from_server=named.name in server_only) for named in types]
         used = {name for named in types for name in references(named.shape)}
         if module == messages.MODULE:
             blocks += _maps(surface)
             used |= {name for method in surface.methods for name in (method.params, method.result) if name}
+        if module == envelope.MODULE:
+            blocks.append(_JSON_DECLARATION)
+        elif any(re.search(rf"\b{_JSON}\b", block) for block in blocks):
+            used.add(_JSON)
         files[f"{module}.ts"] = "\n".join([_HEADER, *_imports(surface, module, used), *blocks])
     exports = "".join(f'export type * from "./{module}.js";\n' for module in sorted(modules))
-    return files | {"index.ts": f"{_HEADER}\n{_INDEX}\n{exports}"}
+    return files | {"index.ts": f"{_HEADER}\n{_INDEX}\n{exports}\n{_REFERENCE_NAMESPACE}"}
 
 
 def _module(named: NamedType) -> str:
@@ -78,7 +98,8 @@ def _imports(surface: Surface, module: str, used: Iterable[str]) -> list[str]:
     """The block of imports, or nothing."""
     by_module: dict[str, list[str]] = {}
     for name in sorted(used):
-        by_module.setdefault(_module(surface.types[name]), []).append(name)
+        home = envelope.MODULE if name == _JSON else _module(surface.types[name])
+        by_module.setdefault(home, []).append(name)
     lines = []
     for source, names in sorted(by_module.items()):
         line = f'import type {{ {", ".join(names)} }} from "./{source}.js";\n'
@@ -89,18 +110,18 @@ def _imports(surface: Surface, module: str, used: Iterable[str]) -> list[str]:
     return ["".join(lines)] if lines else []
 
 
-def _declaration(named: NamedType, *, always_there: bool) -> str:
+def _declaration(named: NamedType, *, from_server: bool) -> str:
     """``export type …``.
 
-    :param always_there: every member is there, if only as null, because only the server sends this type.
+    :param from_server: only the server sends this type.
     """
     shape = named.shape
     head = f"{_comment(documentation(named))}export type {named.name} ="
     if isinstance(shape, Struct) and shape.members:
-        members = "".join(_member_lines(member, always_there=always_there) for member in shape.members)
-        others = "  [name: string]: unknown;\n" if shape.is_open else ""
+        members = "".join(_member_lines(member, from_server=from_server) for member in shape.members)
+        others = f"  [name: string]: {_type(Anything(), from_server=from_server)};\n" if shape.is_open else ""
         return f"{head} {{\n{members}{others}}};\n"
-    alternatives = _alternatives(shape, always_there=always_there)
+    alternatives = _alternatives(shape, from_server=from_server)
     line = f"{head} {' | '.join(alternatives)};\n"
     if len(alternatives) == 1 or (len(line.splitlines()[-1]) <= _WIDTH and not _holds_structs(shape)):
         return line
@@ -112,53 +133,53 @@ def _holds_structs(shape: Shape) -> bool:
     return isinstance(shape, OneOf) and any(isinstance(option, Struct) for option in shape.options)
 
 
-def _alternatives(shape: Shape, *, always_there: bool) -> list[str]:
+def _alternatives(shape: Shape, *, from_server: bool) -> list[str]:
     match shape:
         case OneOf(options):
-            return [_type(option, always_there=always_there) for option in options]
+            return [_type(option, from_server=from_server) for option in options]
         case Enumeration(values):
             return [json.dumps(value) for value in values]
         case _:
-            return [_type(shape, always_there=always_there)]
+            return [_type(shape, from_server=from_server)]
 
 
-def _type(shape: Shape, *, always_there: bool = False) -> str:  # noqa: PLR0911 # one for each shape
+def _type(shape: Shape, *, from_server: bool = False) -> str:  # noqa: PLR0911 # one for each shape
     match shape:
         case Anything() | Nullable(Anything()):
-            return "unknown"
+            return _JSON if from_server else "unknown"
         case Scalar(schema):
             return _PRIMITIVES[schema["type"]]
         case Enumeration() | OneOf():
-            return " | ".join(_alternatives(shape, always_there=always_there))
+            return " | ".join(_alternatives(shape, from_server=from_server))
         case Reference(name):
             return name
         case ArrayOf(item):
-            return f"Array<{_type(item)}>"
-        case MapOf(Anything()):
+            return f"Array<{_type(item, from_server=from_server)}>"
+        case MapOf(Anything()) if not from_server:
             return "Record<string, unknown>"
         case MapOf(value):
             # Partial: whoever looks a name up must expect that it is not there.
-            return f"Partial<Record<string, {_type(value)}>>"
+            return f"Partial<Record<string, {_type(value, from_server=from_server)}>>"
         case Nullable(value):
-            return f"{_type(value)} | null"
+            return f"{_type(value, from_server=from_server)} | null"
         case Unit():
             return f"{_NO_MEMBERS} | null"
         case Struct(members):
-            inner = "; ".join(_member(member, always_there=always_there) for member in members)
+            inner = "; ".join(_member(member, from_server=from_server) for member in members)
             return f"{{ {inner} }}" if members else _NO_MEMBERS
 
 
-def _member(member: Member, *, always_there: bool) -> str:
+def _member(member: Member, *, from_server: bool) -> str:
     name = member.name if re.fullmatch(r"[A-Za-z_$][\w$]*", member.name) else json.dumps(member.name)
-    optional = "" if member.required or always_there else "?"
-    return f"{name}{optional}: {_type(member.shape)}"
+    optional = "" if member.required or from_server else "?"
+    return f"{name}{optional}: {_type(member.shape, from_server=from_server)}"
 
 
-def _member_lines(member: Member, *, always_there: bool) -> str:
+def _member_lines(member: Member, *, from_server: bool) -> str:
     text = documentation(member)
-    if member.default is not NO_DEFAULT and not always_there:
+    if member.default is not NO_DEFAULT and not from_server:
         text = f"{text} Default: `{json.dumps(member.default)}`.".lstrip()
-    return f"{_comment(text, '  ')}  {_member(member, always_there=always_there)};\n"
+    return f"{_comment(text, '  ')}  {_member(member, from_server=from_server)};\n"
 
 
 def _comment(text: str, indent: str = "") -> str:

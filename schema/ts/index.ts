@@ -8,6 +8,9 @@
 //   function call<M extends keyof ClientRequestMap>(
 //     method: M, params: ClientRequestMap[M]["params"],
 //   ): Promise<ClientRequestMap[M]["result"]>
+//
+// What the server sends is there, if only as null, and any JSON in it is a `JsonValue`. A client may leave out what has
+// a `?`; where it may send any JSON, the type is `unknown`.
 
 export type * from "./account.js";
 export type * from "./config.js";
@@ -25,3 +28,6 @@ export type * from "./tools.js";
 export type * from "./turn.js";
 export type * from "./turnError.js";
 export type * from "./userInput.js";
+
+/** The name by which clients of `codex app-server` reach most of these types; all of them are here, too. */
+export type * as v2 from "./index.js";

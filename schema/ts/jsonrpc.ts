@@ -47,3 +47,6 @@ export type W3cTraceContext = {
   traceparent?: string | null;
   tracestate?: string | null;
 };
+
+/** Any JSON. */
+export type JsonValue = string | number | boolean | null | Array<JsonValue> | { [name in string]?: JsonValue };

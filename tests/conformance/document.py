@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.conformance.differences import DIFFERENCES, MEMBERS
+from tests.conformance.wire_tests import declared
 from tests.unit.protocol.differences import LEFT_OUT
 
 PATH: Final = Path(__file__).parents[2] / "docs" / "differences.md"
@@ -40,6 +41,15 @@ _LEFT_OUT: Final = """
 Nothing of this is required by the reference's schema.
 """
 
+_ALONE: Final = """
+## Tests of this server alone
+
+`make conformance` also runs `tests/wire`, unchanged, with each of the two servers. Left out is what is not about a
+server over pipes (the command line, the Python client, logs, documents, costs), and what is named in
+`tests/conformance/wire_tests*.py`, for one of these reasons. Where a number of tests stands, the others of that file
+are run.
+"""
+
 
 def render() -> str:
     """The text of the document."""
@@ -53,8 +63,18 @@ def render() -> str:
         *table(("member", "reference", "this server", "why"), members),
         _LEFT_OUT,
         *table(("why", "what"), left_out),
+        _ALONE,
+        *table(("why", "tests in `tests/wire`"), alone()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def alone() -> Iterator[tuple[str, str]]:
+    """Each reason why a test of ``tests/wire`` is for this server alone, and where such tests are."""
+    places: dict[str, list[str]] = {}
+    for reason, file, names in declared():
+        places.setdefault(reason, []).append(f"`{file}` ({len(names) or 'all'})")
+    yield from ((reason, ", ".join(found)) for reason, found in places.items())
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:

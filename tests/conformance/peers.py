@@ -3,7 +3,6 @@
 Where the reference's program is, ``APP_SERVER_REFERENCE`` says (``make conformance`` sets it).
 """
 
-import os
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -12,22 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from app_server.fake_openai.server import FakeOpenAI
+from tests.support import reference as the_reference
 from tests.support.server import COMMAND, ServerProcess
 from tests.support.upstream import server_with
 from tests.wire.turns.support import KEY, KEY_VARIABLE, provider
-
-REFERENCE_VARIABLE: Final = "APP_SERVER_REFERENCE"
-
-NOWHERE: Final = "http://127.0.0.1:9"
-"""Nobody listens there: the proxy for whatever would leave this machine."""
-
-REFERENCE_OVERRIDES: Final = (
-    "features.shell_snapshot=false",
-    "features.apps=false",
-    "features.plugins=false",
-    "features.enable_request_compression=false",
-)
-"""What would have the reference do things that no test is about."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +46,8 @@ class Peer:
         :param overrides: further ``key=value`` for ``-c``; they win.
         :param options: those of ``tests.support.server.running_server``.
         """
-        user = home.with_name(f"{home.name}.user")
-        for folder in (home, user):
-            folder.mkdir(parents=True, exist_ok=True)
-        environment = {
-            "HOME": str(user),
-            "HTTPS_PROXY": NOWHERE,
-            "HTTP_PROXY": NOWHERE,
-            "NO_PROXY": "127.0.0.1",
-            "CODEX_APP_SERVER_LOGIN_CLIENT_ID": "client-of-the-tests",
-            KEY_VARIABLE: KEY,
-            **(env or {}),
-        }
+        own = {"CODEX_APP_SERVER_LOGIN_CLIENT_ID": "client-of-the-tests", KEY_VARIABLE: KEY, **(env or {})}
+        environment = the_reference.environment(home, own)
         return server_with(
             fake, home, *self.overrides, *providers(fake), *overrides, env=environment, command=self.command, **options
         )
@@ -100,10 +77,7 @@ def reference() -> Peer:
 
     :raises LookupError: nothing says where its program is.
     """
-    program = os.environ.get(REFERENCE_VARIABLE, "")
-    if not program:
-        raise LookupError(f"{REFERENCE_VARIABLE} names no program: use make conformance")
-    return Peer("reference", (program, "app-server"), REFERENCE_OVERRIDES)
+    return Peer("reference", the_reference.command(), the_reference.OVERRIDES)
 
 
 PEERS: Final = {"ours": ours, "reference": reference}

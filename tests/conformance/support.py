@@ -3,15 +3,9 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from protocol.catalogue import SERVER_NOTIFICATIONS
+from tests.support.reference import COMMON
 from tests.support.server import Json, ServerProcess
 from tests.wire.turns.support import Course, start_thread
-
-ABOUT_THE_MACHINE: Final = ("configWarning", "warning")
-"""Notifications that depend on the machine and on what a server knows of models."""
-
-COMMON: Final = frozenset(declared.method for declared in SERVER_NOTIFICATIONS) - {*ABOUT_THE_MACHINE}
-"""Notifications that both servers know and that say the same wherever they run."""
 
 NOBODY_ID: Final = "01a1fdca-cf50-755d-98b8-94821808da8f"
 """The id of no thread."""

@@ -11,6 +11,9 @@ from tests.conformance.support import common
 from tests.support.server import DEADLINE, Json, ServerProcess
 from tests.support.upstream import LIMITS, NO_STATUS, Start, asked, log_in_with_tokens
 
+PATIENCE = 1.0
+"""Seconds within which a server has ended that waits for nothing."""
+
 STATUS = b'{"id":%b,"method":"getAuthStatus","params":%b}\n'
 
 
@@ -112,6 +115,8 @@ async def test_what_was_asked_before_the_end_of_the_input(start: Start, fake: Fa
         await server.send({"id": "limits", "method": LIMITS, "params": {"excludeResetCreditDetails": True}})
         await asked(fake, "usage")
         await server.end_input()
+        with anyio.move_on_after(PATIENCE):  # the upstream answers when whoever does not wait for it is gone
+            await server.process.wait()
         fake.release()
         with anyio.fail_after(DEADLINE):
             rest: list[Json] = await server.rest()

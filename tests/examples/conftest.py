@@ -43,10 +43,14 @@ class Offline:
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=None, env=self.environment
         )
 
+    async def ends(self, *command: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[bytes]":
+        """How a program ends, and what it printed."""
+        with anyio.fail_after(DEADLINE):
+            return await anyio.run_process(command, env=self.environment, cwd=cwd, check=False)
+
     async def run(self, *command: str, cwd: Path | None = None) -> str:
         """What a program prints that must end well."""
-        with anyio.fail_after(DEADLINE):
-            ended = await anyio.run_process(command, env=self.environment, cwd=cwd, check=False)
+        ended = await self.ends(*command, cwd=cwd)
         assert ended.returncode == 0, (ended.stdout + ended.stderr).decode()
         return ended.stdout.decode()
 

@@ -17,13 +17,13 @@ import anyio
 from anyio.abc import Process
 
 from app_server.fake_openai.server import FakeOpenAI
-from tests.support.forked import can_fork, fork_with_pipes
+from tests.support.forked import can_fork, fork_at_terminal, fork_with_pipes
 from tests.support.server import COMMAND
 
 DEADLINE = 20.0
 """Seconds for any one thing to happen; far more than it takes."""
 
-_INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "PYTHONPATH", "COVERAGE_PROCESS_START")
+_INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "PYTHONPATH", "COVERAGE_PROCESS_START", "SSL_CERT_DIR")
 
 # It makes its standard input the terminal that Ctrl-C and questions come from, and becomes the command.
 _TAKE_TERMINAL = (
@@ -179,17 +179,22 @@ class Commands:
         self, *words: str, env: Mapping[str, str] | None = None, overrides: tuple[str, ...] = ()
     ) -> AsyncIterator[Terminal]:
         """A command at a terminal of its own."""
+        arguments = self._arguments(words, overrides)
         master, slave = pty.openpty()
         try:
             try:
-                process = await anyio.open_process(
-                    [sys.executable, "-c", _TAKE_TERMINAL, *COMMAND, *self._arguments(words, overrides)],
-                    stdin=slave,
-                    stdout=slave,
-                    stderr=slave,
-                    env=self._env(env),
-                    start_new_session=True,
-                )
+                process: Process
+                if can_fork(env or {}):
+                    process = fork_at_terminal(arguments, self._env(env), slave)
+                else:
+                    process = await anyio.open_process(
+                        [sys.executable, "-c", _TAKE_TERMINAL, *COMMAND, *arguments],
+                        stdin=slave,
+                        stdout=slave,
+                        stderr=slave,
+                        env=self._env(env),
+                        start_new_session=True,
+                    )
             finally:
                 os.close(slave)
             try:

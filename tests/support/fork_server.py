@@ -4,6 +4,7 @@ A server that is started this way runs its own ``main`` as a process of its own,
 and standard streams. All it is spared are the imports, which take nearly all of a start.
 """
 
+import fcntl
 import gc
 import json
 import os
@@ -11,6 +12,7 @@ import select
 import signal
 import socket
 import sys
+import termios
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
@@ -56,9 +58,9 @@ def _all_below(parent: type[Any]) -> Iterator[type[Any]]:
 def serve(control: socket.socket) -> bool:
     """Fork until nobody can ask for it any more; whether this is what was forked.
 
-    A request is one packet: a JSON object with ``arguments`` and ``environment``, and with it the descriptors for
-    stdin, stdout, stderr and the status. To that last one the process id is written, and at the end what ``waitpid``
-    said, a line each.
+    A request is one packet: a JSON object with ``arguments``, ``environment`` and ``at_terminal``, and with it the
+    descriptors for stdin, stdout, stderr and the status. To that last one the process id is written, and at the end
+    what ``waitpid`` said, a line each.
     """
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
@@ -109,6 +111,9 @@ def _become_server(request: dict[str, Any], descriptors: list[int]) -> None:
     for number, fd in enumerate(descriptors[:3]):
         os.dup2(fd, number)
     os.closerange(3, 256)
+    if request["at_terminal"]:
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]

@@ -90,13 +90,13 @@ class PipeWriter(ByteSendStream):
 class ForkedProcess(Process):
     """A server that somebody else is the parent of.
 
-    :param stdin: the writing end of its stdin.
+    :param stdin: the writing end of its stdin; None if it reads from something else.
     :param status: where the fork server writes its id and how it ended; see ``fork_server.serve``.
     """
 
     def __init__(
         self,
-        stdin: PipeWriter,
+        stdin: PipeWriter | None,
         status: int,
         stdout: ByteReceiveStream | None = None,
         stderr: ByteReceiveStream | None = None,
@@ -159,7 +159,7 @@ class ForkedProcess(Process):
             self._status = -1
 
     @property
-    def stdin(self) -> ByteSendStream:
+    def stdin(self) -> ByteSendStream | None:
         return self._stdin
 
     @property
@@ -201,34 +201,53 @@ _servers: dict[int, _ForkServer] = {}  # by the id of the process that has it
 
 
 def fork(arguments: Sequence[str], env: Mapping[str, str], stdout: int, stderr: int) -> ForkedProcess:
-    """A server with these arguments, and with nothing else in its environment.
+    """A server with these arguments, and with nothing else in its environment, at the end of a pipe.
 
     :param stdout, stderr: descriptors, which stay open here.
     """
-    return ForkedProcess(*_fork(arguments, env, stdout, stderr))
-
-
-def fork_with_pipes(arguments: Sequence[str], env: Mapping[str, str]) -> ForkedProcess:
-    """As ``fork``, at the end of pipes."""
-    (stdout, to_stdout), (stderr, to_stderr) = os.pipe(), os.pipe()
+    stdin, to_stdin = os.pipe()
     try:
-        stdin, status = _fork(arguments, env, to_stdout, to_stderr)
+        status = _fork(arguments, env, [stdin, stdout, stderr])
     finally:
-        os.close(to_stdout)
-        os.close(to_stderr)
-    return ForkedProcess(stdin, status, PipeReader(stdout), PipeReader(stderr))
+        os.close(stdin)
+    return ForkedProcess(PipeWriter(to_stdin), status)
 
 
-def _fork(arguments: Sequence[str], env: Mapping[str, str], stdout: int, stderr: int) -> tuple[PipeWriter, int]:
+def fork_with_pipes(arguments: Sequence[str], env: Mapping[str, str], source: int | None = None) -> ForkedProcess:
+    """As ``fork``, at the end of pipes.
+
+    :param source: a descriptor to read from instead of a pipe; it stays open here.
+    """
+    (stdout, to_stdout), (stderr, to_stderr) = os.pipe(), os.pipe()
+    stdin, to_stdin = os.pipe() if source is None else (os.dup(source), -1)
+    try:
+        status = _fork(arguments, env, [stdin, to_stdout, to_stderr])
+    finally:
+        for fd in (stdin, to_stdout, to_stderr):
+            os.close(fd)
+    writer = PipeWriter(to_stdin) if source is None else None
+    return ForkedProcess(writer, status, PipeReader(stdout), PipeReader(stderr))
+
+
+def fork_at_terminal(arguments: Sequence[str], env: Mapping[str, str], terminal: int) -> ForkedProcess:
+    """As ``fork``, at a terminal of its own, which Ctrl-C and questions come from.
+
+    :param terminal: the descriptor of its end; it stays open here.
+    """
+    return ForkedProcess(None, _fork(arguments, env, [terminal] * 3, at_terminal=True))
+
+
+def _fork(
+    arguments: Sequence[str], env: Mapping[str, str], streams: Sequence[int], *, at_terminal: bool = False
+) -> int:
+    """Have one forked on these streams; where its status can be read."""
     server = _servers.get(os.getpid())
     if server is None or not server.is_alive:
         server = _servers[os.getpid()] = _ForkServer()
-    stdin, to_stdin = os.pipe()
     status, to_status = os.pipe()
     try:
-        request = {"arguments": list(arguments), "environment": dict(env)}
-        server.start(request, [stdin, stdout, stderr, to_status])
+        request = {"arguments": list(arguments), "environment": dict(env), "at_terminal": at_terminal}
+        server.start(request, [*streams, to_status])
     finally:
-        os.close(stdin)
         os.close(to_status)
-    return PipeWriter(to_stdin), status
+    return status

@@ -18,13 +18,14 @@ from typing import IO, Any, Final
 import anyio
 from anyio.abc import AsyncResource, ByteReceiveStream, ByteSendStream, ByteStream, Process, UNIXSocketStream
 
-from tests.support.forked import PIPE_CAPACITY, PipeReader, can_fork, fork
+from tests.support import reference
+from tests.support.forked import PIPE_CAPACITY, PipeReader, can_fork, fork, fork_with_pipes
 
 DEADLINE = 20.0
 """Seconds for any one thing to happen; far more than it takes."""
 
 COMMAND: Final = (sys.executable, "-m", "app_server")
-"""What starts the server under test."""
+"""What starts the server under test, unless the reference stands in its place (``tests.support.reference``)."""
 
 INITIALIZE = {"clientInfo": {"name": "test", "version": "1.0"}, "capabilities": {"experimentalApi": True}}
 
@@ -47,6 +48,7 @@ class ServerProcess:
         self.messages: list[Json] = []
         self._buffer = b""
         self._lines: deque[bytes] = deque()
+        self._is_reference = reference.is_under_test()
         self._next_id = 1000
 
     # Saying
@@ -83,7 +85,7 @@ class ServerProcess:
 
     def _keep(self, chunk: bytes) -> None:
         *lines, self._buffer = (self._buffer + chunk).split(b"\n")
-        self._lines.extend(lines)
+        self._lines.extend(line for line in lines if not (self._is_reference and reference.is_aside(line)))
 
     async def message(self) -> Json:
         """The next message that nobody has taken."""
@@ -170,9 +172,19 @@ class ServerProcess:
 def environment(home: Path, env: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variables for a server with this CODEX_HOME, whatever surrounds the tests."""
     inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(("CODEX_", "OPENAI_", "SSL_CERT"))
+        name: value for name, value in os.environ.items() if not name.startswith(("CODEX_", "OPENAI_", "SSL_CERT_FILE"))
     }
     return {**inherited, "CODEX_HOME": str(home), "APP_SERVER_LOG": "debug", **(env or {})}
+
+
+def _launch(
+    home: Path, command: Sequence[str], arguments: Sequence[str], env: Mapping[str, str] | None
+) -> tuple[list[str], dict[str, str]]:
+    """The words that start the server under test, and its variables."""
+    if command == COMMAND and reference.is_under_test():
+        words = [*reference.command(), *reference.arguments(arguments)]
+        return words, environment(home, reference.environment(home, env or {}))
+    return [*command, *arguments], environment(home, env)
 
 
 @asynccontextmanager
@@ -190,20 +202,21 @@ async def running_server(
         how a server starts or of what it costs; not done either when ``APP_SERVER_TESTS_WITHOUT_FORKS`` is set.
     """
     log = home.with_name(f"{home.name}.stderr")
+    words, variables = _launch(home, command, arguments, env)
     reader, writer = os.pipe()
     output = PipeReader(reader)
     try:
         with log.open("ab") as stderr:
             process: Process
-            if forked and command == COMMAND and can_fork(env or {}):
-                process = fork(arguments, environment(home, env), writer, stderr.fileno())
+            if forked and words == [*COMMAND, *arguments] and can_fork(env or {}):
+                process = fork(arguments, variables, writer, stderr.fileno())
             else:
                 process = await anyio.open_process(
-                    [*command, *arguments],
+                    words,
                     stdin=subprocess.PIPE,
                     stdout=writer,
                     stderr=stderr,
-                    env=environment(home, env),
+                    env=variables,
                 )
     except BaseException:
         os.close(reader)
@@ -229,16 +242,17 @@ async def server_on_sockets(
     :param one_for_both: one socket serves both directions.
     """
     log = home.with_name(f"{home.name}.stderr")
+    words, variables = _launch(home, COMMAND, arguments, env)
     ours, theirs = socket.socketpair()
     to_read, to_write = (ours, theirs) if one_for_both else socket.socketpair()
     try:
         with log.open("ab") as stderr:
             process = await anyio.open_process(
-                [*COMMAND, *arguments],
+                words,
                 stdin=theirs.fileno(),
                 stdout=to_write.fileno(),
                 stderr=stderr,
-                env=environment(home, env),
+                env=variables,
             )
     finally:
         theirs.close()
@@ -291,10 +305,12 @@ async def run_to_end(
     *arguments: str,
     env: Mapping[str, str] | None = None,
     command: Sequence[str] = COMMAND,
+    forked: bool = True,
 ) -> Finished:
     """Start a server on input that is already there and ends, and wait for its own end.
 
     :param source: its stdin; for bytes a pipe that holds them before it starts.
+    :param forked: as for ``running_server``.
     """
     reader = -1
     if isinstance(source, bytes):
@@ -303,12 +319,35 @@ async def run_to_end(
         os.write(writer, source)
         os.close(writer)
         source = reader
+    words, variables = _launch(home, command, arguments, env)
     try:
         with anyio.fail_after(DEADLINE):
-            ended = await anyio.run_process(
-                [*command, *arguments], stdin=source, check=False, env=environment(home, env)
-            )
+            descriptor = source if isinstance(source, int) else source.fileno()
+            process: Process
+            if forked and words == [*COMMAND, *arguments] and can_fork(env or {}) and descriptor >= 0:
+                process = fork_with_pipes(arguments, variables, descriptor)
+            else:
+                process = await anyio.open_process(words, stdin=descriptor, env=variables)
+            return await _finish(process)
     finally:
         if reader >= 0:
             os.close(reader)
-    return Finished(ended.returncode, ended.stdout, ended.stderr.decode(errors="replace"))
+
+
+async def _finish(process: Process) -> Finished:
+    """Hear all that it says up to its end."""
+
+    async def hear(stream: ByteReceiveStream | None, said: list[bytes]) -> None:
+        assert stream is not None
+        said += [chunk async for chunk in stream]
+
+    output: list[bytes] = []
+    log: list[bytes] = []
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(hear, process.stdout, output)
+            tasks.start_soon(hear, process.stderr, log)
+        status = await process.wait()
+    finally:
+        await _end(process)
+    return Finished(status, b"".join(output), b"".join(log).decode(errors="replace"))

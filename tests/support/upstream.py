@@ -40,6 +40,14 @@ PROVIDER = (
 """Overrides for a model provider that has nothing to do with OpenAI's login."""
 
 
+class Launch(Protocol):
+    """Starts a server in a home, with this fake for its upstream; its arguments are ``key=value`` for ``-c``."""
+
+    def __call__(
+        self, fake: FakeOpenAI, home: Path, *overrides: str, env: Mapping[str, str] | None = None, **options: Any
+    ) -> AbstractAsyncContextManager[ServerProcess]: ...
+
+
 class Start(Protocol):
     """Starts a server in the home of a test; its arguments are ``key=value`` for ``-c``."""
 

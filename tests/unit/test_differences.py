@@ -10,8 +10,10 @@ import pytest
 from tests.conformance.declaration import Difference, Side
 from tests.conformance.differences import DIFFERENCES, MEMBERS
 from tests.conformance.document import PATH, render
+from tests.conformance.wire_tests import NO_SERVER, declared
 
 TESTS = Path(__file__).parents[1] / "conformance"
+WIRE = Path(__file__).parents[1] / "wire"
 
 
 def test_the_document_says_what_the_declarations_say() -> None:
@@ -46,3 +48,17 @@ def test_every_declared_member_is_one_of_a_message_that_is_compared() -> None:
 def test_a_difference_that_is_none_cannot_be_declared() -> None:
     with pytest.raises(ValueError, match="the same"):
         Difference("", "Nothing", reference=Side("one", 1), ours=Side("the same", 1), why="")
+
+
+def test_every_test_that_is_for_this_server_alone_is_there_and_is_declared_once() -> None:
+    seen: list[tuple[str, str]] = []
+    for _, file, names in declared():
+        there = {
+            node.name
+            for node in ast.walk(ast.parse((WIRE / file).read_text()))
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        }
+        assert set(names) <= there, file
+        seen += [(file, name) for name in names or there]
+    assert len(seen) == len(set(seen))
+    assert all(any(path.is_relative_to(WIRE) for path in WIRE.glob(f"{place}*")) for place in NO_SERVER)

@@ -19,11 +19,12 @@ TRACE = TraceContext("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", 1)
 
 @pytest.fixture(autouse=True)
 def _unchanged_afterwards() -> Iterator[None]:
-    logger = logging.getLogger("app_server")
-    before = (logger.handlers[:], logger.propagate, logger.level)
+    loggers = [logging.getLogger(name) for name in ("app_server", "opentelemetry")]
+    before = [(logger.handlers[:], logger.propagate, logger.level) for logger in loggers]
     yield
-    logger.handlers[:], logger.propagate = before[:2]
-    logger.setLevel(before[2])
+    for logger, (handlers, propagate, level) in zip(loggers, before, strict=True):
+        logger.handlers[:], logger.propagate = handlers, propagate
+        logger.setLevel(level)
 
 
 def logger_of(**environ: str) -> logging.Logger:
@@ -99,6 +100,13 @@ def test_an_exception_is_told_and_no_secret_is(capsys: pytest.CaptureFixture[str
     assert told["exception"].startswith("Traceback (most recent call last):\n")
     assert told["exception"].endswith(f"ValueError: Bearer {MASK}")
     assert told["request_id"] == f"sk-{MASK}"
+
+
+def test_what_the_library_of_spans_says_is_told_like_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+    logger_of(LOG_FORMAT="json")
+    logging.getLogger("opentelemetry.sdk").error("refused: Bearer %s", CANARY)
+    [told] = objects(capsys)
+    assert (told["logger"], told["message"]) == ("opentelemetry.sdk", f"refused: Bearer {MASK}")
 
 
 def test_a_record_without_a_text_is_told_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,21 +1,41 @@
-"""Homes, and servers that have been greeted. The tests here are about the connection itself.
+"""A fake upstream, homes, and servers that take the fake for their upstream.
 
-What is said over it about accounts is tested in ``accounts``.
+To start a server takes longer than most of these tests, so those of a module share one, ``server``; a test that ends
+its server, or needs another, uses ``own_server`` or ``start``. A folder whose servers are set up in a way of their own
+says so in ``launch``, and gets all the rest from here.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from app_server.fake_openai.server import FakeOpenAI
-from tests.support.server import ServerProcess, running_server
+from tests.support.server import ServerProcess
+from tests.support.upstream import Launch, Start, asked, clear_home, server_with
+from tests.wire.turns.support import nothing_more
 
 
 @pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    """As in the tests above; the scope lets a server serve more than one test."""
-    return "asyncio"
+def launch() -> Launch:
+    """How the servers of a folder are started: which overrides and variables they all have."""
+    return server_with
+
+
+@pytest.fixture(scope="module")
+async def shared_fake() -> AsyncIterator[FakeOpenAI]:
+    """For what a module shares; tests ask for ``fake``."""
+    async with FakeOpenAI.running() as fake:
+        yield fake
+
+
+@pytest.fixture
+def fake(shared_fake: FakeOpenAI) -> Iterator[FakeOpenAI]:
+    """The fake as if it had just been started."""
+    shared_fake.reset()
+    yield shared_fake
+    shared_fake.clear_faults()
 
 
 @pytest.fixture
@@ -24,26 +44,46 @@ def home(tmp_path: Path) -> Path:
     return tmp_path.resolve() / "home"
 
 
+@pytest.fixture
+def start(launch: Launch, fake: FakeOpenAI, home: Path) -> Start:
+    """Starts a server; each call another one, all in the same home."""
+    return partial(launch, fake, home)
+
+
+@pytest.fixture
+async def own_server(start: Start) -> AsyncIterator[ServerProcess]:
+    """A server of one's own, with nothing out of the ordinary."""
+    async with start() as server:
+        yield server
+
+
 @pytest.fixture(scope="module")
-async def lasting_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
-    """One server for all tests of a module that leave it as they found it; ask for ``server``."""
-    async with running_server(tmp_path_factory.mktemp("wire") / "home") as server:
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The CODEX_HOME of ``shared_server``."""
+    return tmp_path_factory.mktemp("shared").resolve() / "home"
+
+
+@pytest.fixture(scope="module")
+async def shared_server(launch: Launch, shared_fake: FakeOpenAI, shared_home: Path) -> AsyncIterator[ServerProcess]:
+    """For what a module shares; tests ask for ``server``, which leaves it as it was found."""
+    async with launch(shared_fake, shared_home) as server:
         yield server
 
 
 @pytest.fixture
-async def server(lasting_server: ServerProcess) -> AsyncIterator[ServerProcess]:
-    """A server after the handshake, with nobody logged in and nothing unsaid.
+async def server(shared_server: ServerProcess, fake: FakeOpenAI) -> AsyncIterator[ServerProcess]:
+    """The server of the module: nobody is logged in, its home holds no login, and nothing is left to be read.
 
-    That tests share it is a test of its own: whatever they do to it, it goes on.
+    That tests share it is a test of its own: whatever they do to it, it goes on. And when a test is over, every turn
+    that it began has ended for good.
     """
-    yield lasting_server
-    await lasting_server.result("account/logout")
-    await lasting_server.barrier()
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeOpenAI]:
-    """An upstream."""
-    async with FakeOpenAI.running() as fake:
-        yield fake
+    status = await shared_server.result("getAuthStatus", {})
+    await shared_server.result("account/logout")
+    if status["authMethod"] == "chatgpt":
+        await asked(fake, "revoke")
+    clear_home(shared_server.home)
+    await shared_server.barrier()
+    fake.requests.clear()
+    yield shared_server
+    fake.clear_faults()
+    nothing_more(await shared_server.barrier())

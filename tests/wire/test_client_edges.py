@@ -3,6 +3,7 @@
 The servers are scripts of a few lines. What the client does with a good one is tested in ``test_in_process``.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from protocol.items import (
     AGENT_MESSAGE_DELTA,
 )
 from protocol.lifecycle import CONFIG_WARNING
-from tests.support.scripted_server import READY, expect_no_process_left, read_account, says, server, serving
+from tests.support.scripted_server import LOGGED_OUT, READY, expect_no_process_left, read_account, says, server, serving
 
 no_process_is_left = pytest.fixture(autouse=True)(expect_no_process_left)
 
@@ -229,3 +230,55 @@ read()
             await read_account(client, timeout=0.05)
         seen = [(await client.request(ACCOUNT_READ, GetAccountParams())).requires_openai_auth for _ in range(2)]
     assert seen == [False, True]
+
+
+async def test_a_notification_that_does_not_come_is_named() -> None:
+    async with serving("read()") as client:
+        with pytest.raises(TimeoutError, match=r"configWarning: none came within 0\.05 s"):
+            await client.notification(CONFIG_WARNING, timeout=0.05)
+
+
+async def test_a_trace_that_raises_is_logged_once_and_disturbs_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    for direction in ("sent", "received"):
+
+        def fail(seen: str, line: bytes, direction: str = direction) -> None:
+            if seen == direction:
+                raise LookupError(f"a bug where it was {direction}")
+
+        async with serving(READY + f"answer({LOGGED_OUT}); read()", trace=fail) as client:
+            await client.initialize("x", "1")
+            await read_account(client)
+        assert caplog.text.count(f"a bug where it was {direction}") == 1
+
+
+# What a request says of the trace that it belongs to
+
+TRACED = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate": "congo=t61rcWkgMzE"}
+
+
+@pytest.mark.parametrize(
+    ("carrier", "sent"),
+    [
+        (None, None),
+        ({}, None),  # OpenTelemetry's, where no span is active
+        (TRACED, TRACED),
+        ({**TRACED, "baggage": "user=hush-hush"}, TRACED),
+        ({"traceparent": TRACED["traceparent"]}, {"traceparent": TRACED["traceparent"]}),
+    ],
+)
+async def test_a_request_says_the_trace_that_it_is_given(
+    carrier: dict[str, str] | None, sent: dict[str, str] | None
+) -> None:
+    script = """
+for result in ({"account": None, "requiresOpenaiAuth": True}, {"turn": TURN}):
+    asked = read()
+    write({"method": "configWarning", "params": {"summary": json.dumps(asked.get("trace"))}},
+          {"id": asked["id"], "result": result})
+read()
+"""
+    async with serving(READY + script) as client:
+        await client.initialize("x", "1")
+        await client.request(ACCOUNT_READ, GetAccountParams(), trace_context=carrier)
+        await client.start_turn(says("Hi"), trace_context=carrier)
+        for _ in range(2):
+            assert json.loads((await client.notification(CONFIG_WARNING)).summary) == sent

@@ -1,10 +1,8 @@
 """What a parent answers to the server through the Python client: handlers that fail, hang, or have friendly names."""
 
+import asyncio
 import json
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +10,19 @@ import anyio
 import pytest
 from pydantic import SecretStr
 
-from app_server.client import Client, ServerError, ServerGone, in_process, spawn
-from app_server.client_handlers import BY_NAME
+from app_server.client import Client, in_process, spawn
+from app_server.client.handlers import BY_NAME
 from app_server.config import load_configuration
 from app_server.fake_openai.server import FakeOpenAI
-from app_server.sync_client import spawn_sync
-from app_server.testing.threaded_fake import ThreadedFakeOpenAI
 from protocol.account import (
-    ACCOUNT_UPDATED,
     LOGIN_START,
-    LOGOUT,
     REFRESH_AUTH_TOKENS,
     ApiKeyLogin,
     ChatgptAuthTokensRefreshResponse,
     LoginAccountParams,
 )
 from protocol.catalogue import SERVER_REQUESTS
-from protocol.items import (
-    AGENT_MESSAGE_DELTA,
-    DynamicToolCallOutputContentItem,
-    InputTextDynamicToolCallOutputContentItem,
-)
 from protocol.lifecycle import CONFIG_WARNING
-from protocol.method import Empty
 from protocol.thread import THREAD_START, ThreadStartParams
 from protocol.tools import (
     DynamicToolCallParams,
@@ -46,7 +34,7 @@ from protocol.tools import (
 )
 from protocol.turn import TurnStartParams
 from protocol.user_input import TextUserInput, UserInput
-from tests.support.scripted_server import READY, expect_no_process_left, read_account, server, serving
+from tests.support.scripted_server import READY, expect_no_process_left, read_account, serving
 from tests.support.server import environment
 
 no_process_is_left = pytest.fixture(autouse=True)(expect_no_process_left)
@@ -125,6 +113,51 @@ async def test_a_handler_whose_own_timeout_passes_has_failed_and_not_hung() -> N
         raise TimeoutError
 
     assert (await answered(give_up))["error"]["message"].endswith("failed")
+
+
+async def test_a_handler_whose_own_work_was_cancelled_has_failed_and_the_server_is_told() -> None:
+    async def wait_for_what_was_cancelled(params: Any) -> Any:
+        task = asyncio.create_task(asyncio.sleep(60))
+        task.cancel()
+        return await task
+
+    assert (await answered(wait_for_what_was_cancelled))["error"]["message"].endswith("failed")
+
+
+async def test_of_a_server_that_asks_without_end_what_is_too_much_is_ignored(caplog: pytest.LogCaptureFixture) -> None:
+    script = """
+for number in range(300):
+    write({"id": number, "method": "account/chatgptAuthTokens/refresh", "params": {"reason": "unauthorized"}})
+answer({"account": None, "requiresOpenaiAuth": True})
+read()
+"""
+    asked = []
+
+    async def hang(params: Any) -> Any:
+        asked.append(params)
+        await anyio.sleep_forever()
+
+    async with serving(READY + script, refresh_tokens=hang) as client:
+        await client.initialize("x", "1")
+        await read_account(client)
+    assert len(asked) == 256
+    assert caplog.text.count("256 requests of the server are unanswered") == 44
+
+
+async def test_a_handler_may_ask_the_server() -> None:
+    async def ask(params: Any) -> ChatgptAuthTokensRefreshResponse:
+        await read_account(client)
+        return ChatgptAuthTokensRefreshResponse(access_token=SecretStr("t"), chatgpt_account_id="a")
+
+    script = """
+write({"id": 0, "method": "account/chatgptAuthTokens/refresh", "params": {"reason": "unauthorized"}})
+answer({"account": None, "requiresOpenaiAuth": True})
+write({"method": "configWarning", "params": {"summary": read()["result"]["accessToken"]}})
+read()
+"""
+    async with serving(READY + script, refresh_tokens=ask) as client:
+        await client.initialize("x", "1")
+        assert (await client.notification(CONFIG_WARNING)).summary == "t"
 
 
 async def test_a_request_of_the_wrong_shape_is_refused_and_its_handler_not_called() -> None:
@@ -233,53 +266,3 @@ read()
                 seen.append(params.summary)
                 break
     assert seen == ["a", "b", "c"]
-
-
-# Without an event loop
-
-Offline = tuple[list[str], dict[str, str], ThreadedFakeOpenAI]
-
-
-@pytest.fixture
-def offline(home: Path) -> Iterator[Offline]:
-    """A command and variables for a real server, and the upstream that it talks to."""
-    with ThreadedFakeOpenAI.running() as fake:
-        fake.configure(accept_any_token=True)
-        arguments = [word for override in fake.config_overrides() for word in ("-c", override)]
-        yield [sys.executable, "-m", "app_server", *arguments], {**environment(home), "NO_PROXY": "127.0.0.1"}, fake
-
-
-def test_a_turn_with_a_tool_call_without_an_event_loop(offline: Offline) -> None:
-    command, env, fake = offline
-    threads = []
-
-    def call(params: DynamicToolCallParams) -> DynamicToolCallResponse:
-        threads.append(threading.current_thread())
-        said = InputTextDynamicToolCallOutputContentItem(text="It rains.")
-        return DynamicToolCallResponse(content_items=[DynamicToolCallOutputContentItem(said)], success=True)
-
-    fake.script(tool_calls=[{"name": "wait", "arguments": {}}])
-    with spawn_sync(command, env=env, tool_call=call) as client:
-        client.initialize("sync", "1.0")
-        client.request(LOGIN_START, KEY)
-        assert client.notification(ACCOUNT_UPDATED).auth_mode == "apikey"
-        thread = client.request(THREAD_START, NEW_THREAD).thread
-        turn = client.start_turn(TurnStartParams(thread_id=thread.id, input=[text("Hi")]))
-        said = "".join(params.delta for declaration, params in turn if declaration is AGENT_MESSAGE_DELTA)
-        assert (said, turn.completed().status) == ("The tool said: It rains.", "completed")
-        with pytest.raises(ServerError, match="Already initialized"):
-            client.initialize("sync", "1.0")
-    assert threading.main_thread() not in threads
-    assert len(threads) == 1
-
-
-def test_exceptions_come_out_as_they_are_without_an_event_loop() -> None:
-    with pytest.raises(ServerGone, match="No such file"), spawn_sync(["no-such-program"]):
-        pytest.fail("there is nothing to talk to")
-    dies = spawn_sync(server("sys.exit('bye')"), stderr=subprocess.PIPE)
-    with pytest.raises(ServerGone, match="bye"), dies as client:
-        client.request(LOGOUT, Empty())
-    with pytest.raises(LookupError, match="mine"), spawn_sync(server("read()")):
-        raise LookupError("mine")
-    with pytest.raises(TypeError, match="'refresh'"), spawn_sync(server(""), refresh=fail):
-        pytest.fail("started")

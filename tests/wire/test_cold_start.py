@@ -18,7 +18,8 @@ from app_server.cold_start import ColdStart, answer_first
 from app_server.compose import serve
 from app_server.config import load_configuration
 from app_server.transport.stdio import StdioTransport
-from tests.support.server import Json, PipeReader, run_to_end, running_server
+from tests.support.forked import PipeReader
+from tests.support.server import Json, run_to_end, running_server
 
 
 def line(request_id: Any = 1, **params: Any) -> bytes:
@@ -274,10 +275,10 @@ def without_heavy_imports(tmp_path: Path) -> dict[str, str]:
 
 
 async def test_the_first_answer_waits_for_no_heavy_import(home: Path, without_heavy_imports: dict[str, str]) -> None:
-    ended = await run_to_end(home, line(), env=without_heavy_imports)
+    ended = await run_to_end(home, line(), env=without_heavy_imports, forked=False)
     assert ended.status == 7
     assert ended.output == cold_answer(line(), home)[0]
-    late = await run_to_end(home, b"\n" + line(), env=without_heavy_imports)
+    late = await run_to_end(home, b"\n" + line(), env=without_heavy_imports, forked=False)
     assert (late.status, late.output) == (7, b"")
 
 
@@ -299,7 +300,10 @@ async def test_a_conversation_is_the_same_whoever_gives_the_first_answer(home: P
             *(b'{"id":%d,"method":"getAuthStatus","params":{}}\n' % number for number in range(100, 600)),
         ]
     )
-    cold, late = await run_to_end(home, conversation), await run_to_end(home, b"\n" + conversation)
+    cold, late = (
+        await run_to_end(home, conversation, forked=False),
+        await run_to_end(home, b"\n" + conversation, forked=False),
+    )
     assert cold.status == late.status == 0
     assert cold.output.splitlines()[0] == late.output.splitlines()[0] == cold_answer(line("first"), home)[0].rstrip()
     key = str
@@ -311,10 +315,10 @@ async def test_what_the_configuration_gives_cause_to_say_comes_right_after_the_f
     home: Path, broken_config: None
 ) -> None:
     for before in (b"", b"\n"):
-        ended = await run_to_end(home, before + line(capabilities={}))
+        ended = await run_to_end(home, before + line(capabilities={}), forked=False)
         assert [message.get("method", "answer") for message in ended.messages] == ["answer", "configWarning"]
         muted = line(capabilities={"optOutNotificationMethods": ["configWarning"]})
-        assert len((await run_to_end(home, before + muted)).messages) == 1
+        assert len((await run_to_end(home, before + muted, forked=False)).messages) == 1
 
 
 @pytest.fixture
@@ -336,5 +340,5 @@ async def test_more_than_fits_into_one_read_may_come_with_the_handshake(home: Pa
 async def test_a_home_that_is_not_utf_8_is_told_in_utf_8_by_both(tmp_path: Path) -> None:
     home = os.fsdecode(os.fsencode(tmp_path) + b"/h\xff\xe9")
     for before in (b"", b"\n"):
-        ended = await run_to_end(Path(home), before + line())
+        ended = await run_to_end(Path(home), before + line(), forked=False)
         assert ended.messages[0]["result"]["codexHome"].endswith("/h\ufffd\ufffd")

@@ -1,33 +1,15 @@
 """``account/diagnose``: what stands in the way of a login, asked of a server that runs."""
 
 import sys
-from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from app_server.fake_openai.server import FakeOpenAI
 from tests.support.server import Json
-from tests.support.upstream import Start, log_in_with_tokens, managed_login, server_with, store
+from tests.support.upstream import Start, log_in_with_tokens, managed_login, store
 
 DIAGNOSE = "account/diagnose"
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeOpenAI]:
-    async with FakeOpenAI.running() as fake:
-        yield fake
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def start(fake: FakeOpenAI, home: Path) -> Start:
-    return partial(server_with, fake, home)
 
 
 def statuses(report: Json) -> dict[str, str]:

@@ -1,6 +1,7 @@
-"""What stands in ``docs`` is so: exchanges are played, commands run, settings loaded, and names exist.
+"""What stands in ``docs``, and how ``examples`` are run, is so: exchanges are played, and diagrams held against them;
+commands run, settings loaded, and names exist.
 
-The README has tests of its own, ``test_readme``.
+The README has tests of its own, ``test_readme`` and ``test_readme_tables``.
 """
 
 import json
@@ -10,24 +11,26 @@ import sys
 import tomllib
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import anyio
 import pytest
+from anyio.streams.buffered import BufferedByteReceiveStream
 
 from app_server.config import load_configuration
 from app_server.config.known import CHECKS
 from app_server.fake_openai.server import FakeOpenAI
 from protocol.catalogue import CLIENT_REQUESTS, SERVER_NOTIFICATIONS, SERVER_REQUESTS
+from tests.support.documents import INDENTED, ROOT, Block, blocks, read, spans
 from tests.support.server import DEADLINE, Json, ServerProcess, environment
 from tests.support.upstream import managed_login, server_with, store
 from tests.unit.auth.login_support import sign_in
 from tests.wire.login.support import ANY_PORT
 
-ROOT: Final = Path(__file__).parents[2]
-DOCS: Final = {path.name: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
-README: Final = (ROOT / "README.md").read_text()
 OURS: Final = ("protocol.md", "security.md", "troubleshooting.md")
+DOCS: Final = {path.name: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
+EXAMPLES: Final = read("examples/README.md")
+README: Final = read("README.md")
 METHODS: Final = {
     *(each.method for each in CLIENT_REQUESTS),
     *(each.method for each in SERVER_REQUESTS),
@@ -35,8 +38,8 @@ METHODS: Final = {
 }
 
 
-def blocks(name: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", DOCS[name], re.DOTALL | re.MULTILINE)
+def of_kind(kind: str) -> list[Block]:
+    return [block for document in DOCS.values() for block in blocks(document) if block.kind == kind]
 
 
 # The exchanges of protocol.md
@@ -44,22 +47,28 @@ def blocks(name: str, language: str) -> list[str]:
 MESSAGE_DEADLINE: Final = 5
 PLACEHOLDER: Final = re.compile(r"<[a-z A-Z]+>")
 
-EXCHANGES: Final = {
-    heading: re.findall(r"^```jsonl\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
-    for heading, section in re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", DOCS["protocol.md"], re.DOTALL | re.MULTILINE)
-}
+EXCHANGES: Final = {block.heading: block.text for block in of_kind("jsonl")}
+DIAGRAMS: Final = {block.heading: block.text for block in of_kind("mermaid")}
+
+
+class Said(NamedTuple):
+    """A message, and who said it: ``P``, the parent, or ``S``, the server."""
+
+    by: str
+    message: Json
 
 
 class Exchange:
     """One of them while it is played.
 
-    :param values: what the placeholders stand for, as far as is known.
+    ``values`` has what the placeholders stand for, as far as is known, and ``said`` all that has been said.
     """
 
     def __init__(self, fake: FakeOpenAI, home: Path) -> None:
         self.fake = fake
         self.home = home
         self.tokens = fake.mint()
+        self.said: list[Said] = []
         self.values: dict[str, Any] = {
             "<access token>": self.tokens.access_token,
             "<account>": self.tokens.account.account_id,
@@ -69,7 +78,8 @@ class Exchange:
         for line in lines:
             kind, text = line[:2], line[2:].strip()
             if kind == "->":
-                await server.send(self.filled(json.loads(text)))
+                self.said.append(Said("P", self.filled(json.loads(text))))
+                await server.send(self.said[-1].message)
             elif kind == "<-":
                 pattern = json.loads(text)
                 self.learn(pattern, await self.shown(server, pattern))
@@ -83,8 +93,10 @@ class Exchange:
             with anyio.fail_after(MESSAGE_DEADLINE):
                 while not self.fits(pattern, message := await server.message()):
                     passed.append(message)
+                    self.said.append(Said("S", message))
         except TimeoutError:
             raise AssertionError(f"{pattern} has not come after {passed}") from None
+        self.said.append(Said("S", message))
         return message
 
     def filled(self, value: Any) -> Any:
@@ -164,33 +176,84 @@ ACTIONS: Final[Mapping[str, Callable[[Exchange], Awaitable[None]]]] = {
 
 
 @pytest.mark.parametrize("heading", EXCHANGES)
-async def test_the_exchanges_of_the_protocol_happen_as_they_stand(heading: str, fake: FakeOpenAI, home: Path) -> None:
-    [text] = EXCHANGES[heading]
+async def test_the_exchanges_of_the_protocol_happen_as_they_stand_and_as_they_are_drawn(
+    heading: str, fake: FakeOpenAI, home: Path
+) -> None:
+    text = EXCHANGES[heading]
     exchange = Exchange(fake, home)
     if SIGNED_IN in text:
         store(home, managed_login(exchange.tokens))
     greeted = '"method": "initialize"' not in text
     async with server_with(fake, home, ANY_PORT, initialize=greeted) as server:
         await exchange.play(server, text.splitlines())
+    what_follows = iter(exchange.said)
+    for arrow in arrows(DIAGRAMS[heading]):
+        assert any(arrow.shows(each) for each in what_follows), arrow
 
 
 def test_every_section_of_the_protocol_has_one_diagram_and_one_exchange() -> None:
-    assert all(len(exchanges) == 1 for exchanges in EXCHANGES.values())
-    assert len(EXCHANGES) == len(blocks("protocol.md", "mermaid")) == 7
+    headings = re.findall(r"^## (.*)$", DOCS["protocol.md"], re.MULTILINE)
+    of_exchanges, of_diagrams = ([block.heading for block in of_kind(kind)] for kind in ("jsonl", "mermaid"))
+    assert headings == of_exchanges == of_diagrams
+    for mode in ("apiKey", "chatgpt", "chatgptDeviceCode", "chatgptAuthTokens"):
+        assert any(f"account/login/start ({mode})" in diagram for diagram in DIAGRAMS.values())
+    assert sum("S: 401" in diagram for diagram in DIAGRAMS.values()) == 2
 
 
-def test_the_diagrams_name_methods_that_there_are() -> None:
-    named = set()
-    for diagram in blocks("protocol.md", "mermaid"):
+# The diagrams of protocol.md
+
+KINDS: Final = {"->>": ("id", "method"), "-)": ("method",), "-->>": ("id",)}
+"""The members that make it a request, a notification or an answer."""
+
+
+class Arrow(NamedTuple):
+    """One between parent and server.
+
+    :param method: of a request or notification.
+    :param words: what else is written at it.
+    """
+
+    by: str
+    kind: str
+    method: str | None
+    words: tuple[str, ...]
+
+    def shows(self, said: Said) -> bool:
+        """Whether it is this message, which has all these words in it."""
+        members = tuple(sorted(said.message.keys() & {"id", "method"}))
+        text = json.dumps(said.message)
+        return (
+            self.by == said.by
+            and members == KINDS[self.kind]
+            and said.message.get("method") == self.method
+            and all(word in text for word in self.words)
+        )
+
+
+def arrows(diagram: str) -> list[Arrow]:
+    found = []
+    for by, kind, text in re.findall(r"^ *([PS])(->>|-\)|-->>)[PS]: (.*)$", diagram, re.MULTILINE):
+        words = re.findall(r"[A-Za-z]+(?:/[A-Za-z/]+)?", text)
+        methods = [word for word in words if word in METHODS] if kind != "-->>" else [None]
+        found += [
+            Arrow(by, kind, method, tuple(word for word in words if word != method and "/" not in word))
+            for method in methods
+        ]
+        assert methods, text
+    return found
+
+
+def test_the_diagrams_are_drawn_between_whoever_takes_part() -> None:
+    for diagram in DIAGRAMS.values():
         lines = [line.strip() for line in diagram.splitlines()]
         assert lines[0] == "sequenceDiagram"
-        said = [line.split(": ", 1) for line in lines if ": " in line and not line.startswith("Note")]
         participants = {line.split()[1] for line in lines if line.startswith("participant ")}
-        for arrow, text in said:
-            assert set(re.split(r"-?-(?:>>|\))", arrow)) <= participants, arrow
-            named |= {word.rstrip(",") for word in text.split() if re.match(r"[a-zA-Z]+/[a-zA-Z]", word)}
-    assert named <= METHODS
-    assert len(named) > 15
+        for line in lines[1:]:
+            arrow = re.fullmatch(r"(\w+)(?:-?->>|-\))(\w+): .+", line)
+            assert arrow or re.match(
+                r"participant \w+ as |Note over \w+: |(?:loop|alt) |(?:par|and|else|end)$", line
+            ), line
+            assert not arrow or set(arrow.groups()) <= participants, line
 
 
 # Everything else
@@ -201,44 +264,76 @@ def write_settings(home: Path, text: str) -> None:
     (home / "config.toml").write_text(text)
 
 
-@pytest.mark.parametrize("text", [text for name in OURS for text in blocks(name, "sh")])
-async def test_the_commands_work(text: str, home: Path, tmp_path: Path) -> None:
-    write_settings(home, f"[app_server]\n{ANY_PORT.removeprefix('app_server.')}\n")
+def shell_environment(home: Path) -> dict[str, str]:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return {**environment(home), "PATH": path, "NO_PROXY": "127.0.0.1"}
+
+
+@pytest.mark.parametrize("block", of_kind("sh"), ids=lambda block: block.heading)
+async def test_the_commands_work(block: Block, home: Path, tmp_path: Path) -> None:
+    write_settings(home, f"[app_server]\n{ANY_PORT.removeprefix('app_server.')}\n")
     with anyio.fail_after(DEADLINE):
         ended = await anyio.run_process(
-            ["sh", "-euc", text], env={**environment(home), "PATH": path}, cwd=tmp_path, check=False
+            ["sh", "-euc", block.text], env=shell_environment(home), cwd=tmp_path, check=False
         )
     assert ended.returncode == 0, ended.stderr.decode()
 
 
-@pytest.mark.parametrize("text", [text for name in OURS for text in blocks(name, "toml")])
-def test_the_settings_are_taken_as_they_are(text: str, tmp_path: Path) -> None:
-    write_settings(tmp_path, text)
+@pytest.mark.parametrize("block", of_kind("toml"), ids=lambda block: block.heading)
+def test_the_settings_are_taken_as_they_are(block: Block, tmp_path: Path) -> None:
+    write_settings(tmp_path, block.text)
     assert not load_configuration([], {"CODEX_HOME": str(tmp_path)}).warnings
-    assert set(tomllib.loads(text)) <= {key.split(".")[0] for key in CHECKS} | {"app_server"}
+    assert set(tomllib.loads(block.text)) <= {key.split(".")[0] for key in CHECKS} | {"app_server"}
 
 
-def test_every_block_is_of_a_kind_that_is_checked() -> None:
-    for name in OURS:
-        opened = re.findall(r"^```(\S+)$", DOCS[name], re.MULTILINE)
-        assert set(opened) <= {"jsonl", "mermaid", "sh", "toml"}
-        assert DOCS[name].count("```") == 2 * len(opened)
-    assert [len(blocks(name, "sh")) for name in OURS] == [0, 0, 2]
+async def test_the_first_example_is_run_as_it_says_and_tests_examples_runs_the_others(
+    home: Path, tmp_path: Path
+) -> None:
+    [[_, kind, upstream]] = blocks(EXAMPLES)
+    commands = re.findall(r"`((?:python|node) examples/\S+)`", EXAMPLES)
+    assert kind == INDENTED
+    assert len(commands) == len(list((ROOT / "examples/python").glob("*_*.py"))) + 1
+    variables = {**shell_environment(home), "TMPDIR": str(tmp_path)}
+    async with await anyio.open_process(["sh", "-euc", f"exec {upstream}"], stderr=None, env=variables) as fake:
+        assert fake.stdout is not None
+        try:
+            with anyio.fail_after(DEADLINE):
+                exports = (await BufferedByteReceiveStream(fake.stdout).receive_until(b"# app-server", 10_000)).decode()
+            with anyio.fail_after(DEADLINE):
+                ended = await anyio.run_process(
+                    ["sh", "-euc", f"{exports}\n{commands[0]}"], env=variables, cwd=ROOT, check=False
+                )
+        finally:
+            fake.terminate()
+    assert ended.returncode == 0, ended.stderr.decode()
+    assert b"Hello, model [completed]" in ended.stdout
 
 
-@pytest.mark.parametrize("name", DOCS)
+def test_every_block_is_of_a_kind_that_is_run() -> None:
+    kinds = {name: {block.kind for block in blocks(document)} for name, document in DOCS.items()}
+    assert kinds.pop("protocol.md") == {"jsonl", "mermaid"}
+    assert set().union(*kinds.values()) == {"sh", "toml"}
+    assert not any("<pre" in document or "<code" in document for document in DOCS.values())
+
+
+def anchors(document: str) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", document, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [f"docs/{name}" for name in DOCS]
+    + ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "examples/README.md", "benchmarks/README.md"],
+)
 def test_files_and_links_lead_somewhere(name: str) -> None:
-    text = DOCS[name]
+    text = read(name)
     links = [link for link in re.findall(r"\]\((.*?)\)", text) if "://" not in link]
     for link in links:
         file, _, anchor = link.partition("#")
-        target = (ROOT / "docs" / file) if file else ROOT / "docs" / name
+        target = (ROOT / name).parent / file if file else ROOT / name
         assert target.exists(), link
-        headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
-        assert not anchor or anchor in {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}, (
-            link
-        )
+        assert not anchor or anchor in anchors(target.read_text()), link
     for path in re.findall(r"`((?:app_server|protocol|tests|examples|schema)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path
 
@@ -254,8 +349,7 @@ def test_every_promise_names_code_and_tests() -> None:
 
 def test_the_methods_settings_and_options_of_the_guides_exist() -> None:
     for name in OURS:
-        spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", DOCS[name], flags=re.DOTALL | re.MULTILINE))
-        for span in spans:
+        for span in spans(DOCS[name]):
             if re.fullmatch(r"(?:account|thread|turn|item|model|server|config)/[a-zA-Z/]+", span):
                 assert span in METHODS, span
             setting = re.match(r"(?:[a-z]+(?:_[a-z]+)+|[A-Z]+(?:_[A-Z]+)+)(?=$| ?=)", span)
@@ -268,6 +362,18 @@ async def test_the_options_of_login_that_are_named_are_offered() -> None:
         help_text = (await anyio.run_process([sys.executable, "-m", "app_server", "login", "--help"])).stdout.decode()
     assert named
     assert [option for option in sorted(named) if option not in help_text] == []
+
+
+def test_the_messages_that_are_a_symptom_are_said_somewhere() -> None:
+    sources = "".join(
+        path.read_text() for folder in ("app_server", "protocol") for path in (ROOT / folder).rglob("*.py")
+    )
+    messages = [span for span in spans(DOCS["troubleshooting.md"]) if "…" in span and " " in span]
+    assert len(messages) > 5
+    for message in messages:
+        parts = [part.strip() for part in re.split(r"…|: ", message) if len(part.strip()) > 3]
+        assert parts
+        assert [part for part in parts if part not in sources] == [], message
 
 
 def test_the_readme_leads_to_the_guides() -> None:

@@ -87,7 +87,7 @@ async def test_an_input_that_ends_before_anything_was_said_is_a_good_end(home: P
 
 
 async def test_an_idle_server_ends_at_once_with_its_input(home: Path) -> None:
-    async with running_server(home) as server:
+    async with running_server(home, forked=True) as server:
         await server.barrier()
         await server.close_input()
         assert await exit_in_time(server) == 0
@@ -169,7 +169,7 @@ async def test_an_idle_server_ends_at_once_on_sigterm(home: Path) -> None:
 
 
 async def test_a_server_that_nobody_has_greeted_ends_at_once_on_sigterm(home: Path) -> None:
-    async with running_server(home, initialize=False) as server:
+    async with running_server(home, initialize=False, forked=True) as server:
         assert (await server.error("nonsense"))["code"] == -32600
         server.process.send_signal(signal.SIGTERM)
         assert await exit_in_time(server) == 0
@@ -238,10 +238,11 @@ async def test_sigterm_right_behind_the_end_of_input_is_a_good_end_whenever_it_c
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 async def test_other_signals_kill_as_they_do_by_default(home: Path, number: signal.Signals) -> None:
-    async with running_server(home) as server:
+    async with running_server(home, forked=True) as server:
         await server.barrier()
         server.process.send_signal(number)
         assert await exit_in_time(server) == -number
+        assert server.log.read_text() == ""
 
 
 # Nobody reads
@@ -249,7 +250,7 @@ async def test_other_signals_kill_as_they_do_by_default(home: Path, number: sign
 
 async def test_a_closed_stdout_ends_an_idle_server_though_its_input_stays_open(home: Path) -> None:
     """The reference goes on for ever."""
-    async with running_server(home) as server:
+    async with running_server(home, forked=True) as server:
         await server.barrier()
         await server.close_output()
         assert await exit_in_time(server) == 0

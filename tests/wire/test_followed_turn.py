@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from app_server.client import Client, ServerError, ServerGone
-from app_server.followed_turn import FollowedTurn
+from app_server.client.turn import FollowedTurn
 from app_server.testing.server_under_test import ServerUnderTest
 from app_server.testing.threaded_fake import ThreadedFakeOpenAI
 from protocol.items import AGENT_MESSAGE_DELTA, ITEM_COMPLETED, AgentMessageThreadItem, UserMessageThreadItem
@@ -68,6 +68,15 @@ async def test_a_turn_is_read_from_its_start_to_its_completion(client: Client, f
     ended = await turn.completed()
     assert (ended.id, ended.status, final_text(ended)) == (turn.id, "completed", "Hello, you")
     assert await read(turn) == []
+
+
+async def test_a_turn_belongs_to_the_trace_that_it_is_given(client: Client, fake_openai: ThreadedFakeOpenAI) -> None:
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    carrier = {"traceparent": f"00-{trace_id}-b7ad6b7169203331-01"}
+    turn = await client.start_turn(says(await new_thread(client), "Hi"), trace_context=carrier)
+    await turn.completed()
+    (asked,) = fake_openai.requests.of("responses")
+    assert trace_id in (asked.headers.get("traceparent") or "")
 
 
 async def test_what_is_not_of_the_turn_stays_with_the_other_notifications(client: Client) -> None:

@@ -31,7 +31,7 @@ def refusal(text: str) -> Json:
 
 
 async def test_every_request_before_the_handshake_is_refused_and_not_carried_out(home: Path) -> None:
-    async with running_server(home, initialize=False) as server:
+    async with running_server(home, initialize=False, forked=True) as server:
         for method, params in REQUESTS.items():
             assert await server.error(method, params) == NOT_INITIALIZED, method
         await server.initialize()
@@ -39,7 +39,7 @@ async def test_every_request_before_the_handshake_is_refused_and_not_carried_out
 
 
 async def test_what_is_wrong_with_a_request_wins_over_not_initialized(home: Path) -> None:
-    async with running_server(home, initialize=False) as server:
+    async with running_server(home, initialize=False, forked=True) as server:
         assert "unknown variant `nonsense`" in (await server.error("nonsense", {}))["message"]
         assert await server.error("account/read") == refusal("missing field `params`")
         wrong_type = await server.error("account/read", {"refreshToken": 5})
@@ -61,7 +61,7 @@ async def test_what_is_wrong_with_a_second_handshake_wins_over_already_initializ
 
 
 async def test_the_handshake_says_who_answers_and_where_it_lives(home: Path) -> None:
-    async with running_server(home, initialize=False) as server:
+    async with running_server(home, initialize=False, forked=True) as server:
         result = await server.result("initialize", client("my-editor", "7.8"))
     assert set(result) == {"userAgent", "codexHome", "platformFamily", "platformOs"}
     assert result["codexHome"] == str(home)
@@ -83,7 +83,7 @@ def linked_home(home: Path) -> Path:
 
 
 async def test_a_home_reached_through_a_link_is_told_by_its_real_path(home: Path, linked_home: Path) -> None:
-    async with running_server(linked_home, initialize=False) as server:
+    async with running_server(linked_home, initialize=False, forked=True) as server:
         assert (await server.result("initialize", INITIALIZE))["codexHome"] == str(home)
 
 
@@ -101,7 +101,7 @@ INCOMPLETE: list[tuple[Any, str]] = [
 
 
 async def test_a_handshake_that_lacks_something_is_refused_with_the_reason_and_can_be_repeated(home: Path) -> None:
-    async with running_server(home, initialize=False) as server:
+    async with running_server(home, initialize=False, forked=True) as server:
         for params, text in INCOMPLETE:
             assert await server.error("initialize", params) == refusal(text)
             assert await server.error("getAuthStatus", {}) == NOT_INITIALIZED
@@ -110,7 +110,7 @@ async def test_a_handshake_that_lacks_something_is_refused_with_the_reason_and_c
 
 
 async def test_a_client_name_that_is_no_header_value_is_refused_with_the_name(home: Path) -> None:
-    async with running_server(home, initialize=False) as server:
+    async with running_server(home, initialize=False, forked=True) as server:
         for name in ("a\nb", "a\rb", "nul\0", "\x7f", "\x1b[31m"):
             message = f"Invalid clientInfo.name: '{name}'. Must be a valid HTTP header value."
             assert await server.error("initialize", client(name)) == {"code": -32600, "message": message}
@@ -119,7 +119,7 @@ async def test_a_client_name_that_is_no_header_value_is_refused_with_the_name(ho
 
 
 async def test_a_client_version_that_is_no_header_value_does_not_get_into_the_user_agent(home: Path) -> None:
-    async with running_server(home, initialize=False) as server:
+    async with running_server(home, initialize=False, forked=True) as server:
         agent = (await server.result("initialize", client("x", "1\n2\x00\x7f3")))["userAgent"]
     assert agent.endswith(" (x; 1_2__3)")
 
@@ -136,7 +136,7 @@ async def test_a_client_version_that_is_no_header_value_does_not_get_into_the_us
     ],
 )
 async def test_a_handshake_may_leave_out_null_or_add_what_is_optional(home: Path, params: Json) -> None:
-    async with running_server(home, initialize=False) as server:
+    async with running_server(home, initialize=False, forked=True) as server:
         agent = (await server.result("initialize", params))["userAgent"]
         assert agent.startswith(f"{params['clientInfo']['name']}/0.169.0 ")
         await server.result("getAuthStatus", {})
@@ -156,7 +156,7 @@ async def test_member_order_and_a_jsonrpc_member_do_not_matter_and_none_is_sent_
 
 
 async def test_initialized_is_not_required_and_never_refused(home: Path) -> None:
-    async with running_server(home, initialize=False) as server:
+    async with running_server(home, initialize=False, forked=True) as server:
         await server.send({"method": "initialized"})
         await server.initialize()
         await server.result("getAuthStatus", {})
@@ -165,7 +165,7 @@ async def test_initialized_is_not_required_and_never_refused(home: Path) -> None
 
 
 async def test_requests_written_right_behind_the_handshake_are_answered(home: Path) -> None:
-    async with running_server(home, initialize=False) as server:
+    async with running_server(home, initialize=False, forked=True) as server:
         await server.send(
             {"id": 1, "method": "initialize", "params": INITIALIZE},
             {"id": 2, "method": "account/read", "params": {}},

@@ -81,7 +81,7 @@ async def test_what_is_full_today_can_be_saved_tomorrow(with_a_login: Path) -> N
 async def test_a_home_that_is_not_there_yet_is_created_when_something_is_saved(home: Path) -> None:
     """And not before."""
     deep = home / "deep" / "down"
-    async with running_server(home, env={"CODEX_HOME": str(deep)}) as server:
+    async with running_server(home, env={"CODEX_HOME": str(deep)}, forked=True) as server:
         await server.result("account/read", {})
         assert not exists(home)
         await server.result(LOGIN, {"type": "apiKey", "apiKey": "sk-first"})
@@ -90,7 +90,7 @@ async def test_a_home_that_is_not_there_yet_is_created_when_something_is_saved(h
 
 async def test_logging_out_where_nothing_can_be_written_is_fine_when_nobody_is_logged_in(below_a_file: Path) -> None:
     env = {"CODEX_HOME": str(below_a_file)}
-    async with running_server(below_a_file.parent.with_name("home"), env=env) as server:
+    async with running_server(below_a_file.parent.with_name("home"), env=env, forked=True) as server:
         assert await server.result("account/logout") == {}
         assert await server.notification("account/updated") == {"authMode": None, "planType": None}
 
@@ -132,7 +132,7 @@ async def test_a_login_behind_a_link_keeps_the_link_and_leaves_no_key_in_the_tar
     """The reference removes the link at logout and leaves the key where it is."""
     target = home.with_name("elsewhere.json")
     link(home / "auth.json", target)
-    async with running_server(home) as server:
+    async with running_server(home, forked=True) as server:
         assert (await server.result("getAuthStatus", {"includeToken": True}))["authToken"] == "sk-behind"
         await server.result(LOGIN, {"type": "apiKey", "apiKey": "sk-after"})
         assert is_link_to(home / "auth.json", target)
@@ -140,7 +140,7 @@ async def test_a_login_behind_a_link_keeps_the_link_and_leaves_no_key_in_the_tar
         await server.result("account/logout")
         assert is_link_to(home / "auth.json", target)
         assert "sk-" not in (home / "auth.json").read_text()
-    async with running_server(home) as server:
+    async with running_server(home, forked=True) as server:
         assert (await server.result("getAuthStatus", {"includeToken": True}))["authMethod"] is None
 
 

@@ -132,6 +132,16 @@ async def test_what_is_raised_in_the_block_comes_out_of_it_as_it_is(connect: Con
         await be_refused()
 
 
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, StopAsyncIteration])
+async def test_what_ends_a_program_comes_out_as_it_is(connect: Connect, kind: type[BaseException]) -> None:
+    """``sys.exit`` in the block ends the program, with the status that it was given."""
+    error = kind(3)
+    with pytest.raises(kind) as raised:
+        async with connect():
+            raise error
+    assert raised.value is error
+
+
 async def test_handlers_answer_what_the_server_asks(connect: Connect, fake: FakeOpenAI) -> None:
     asked: list[ChatgptAuthTokensRefreshParams] = []
 

@@ -110,7 +110,7 @@ def memory(server: ServerProcess) -> int:
 async def test_the_limit_of_a_line_is_configurable_and_exact(
     home: Path, configure: Callable[[Path], tuple[str, ...]]
 ) -> None:
-    async with running_server(home, *configure(home)) as server:
+    async with running_server(home, *configure(home), forked=True) as server:
         await server.send(status_request(1, length=2048) + b"\n" + status_request(2, length=2049) + b"\n")
         assert (await server.answer(1))["result"] == STATUS
         assert refused_for_its_length(await server.answer(None), 2048)
@@ -118,7 +118,7 @@ async def test_the_limit_of_a_line_is_configurable_and_exact(
 
 
 async def test_each_of_many_lines_that_are_too_long_is_refused_once_in_its_place(home: Path) -> None:
-    async with running_server(home, "-c", "app_server.max_line_bytes=1024") as server:
+    async with running_server(home, "-c", "app_server.max_line_bytes=1024", forked=True) as server:
         lines = [b"y" * size + b"\n" + status_request(size) + b"\n" for size in (1025, 5_000, 65_536, 300_000)]
         await server.send(*lines)
         # Refusals are told at once and answers after them, so each kind is in order, but not both together.

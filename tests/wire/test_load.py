@@ -85,7 +85,7 @@ async def test_among_bad_lines_and_all_kinds_of_requests_none_is_lost(server: Se
 
 
 async def test_a_burst_of_logins_loses_none(home: Path) -> None:
-    async with running_server(home) as server:
+    async with running_server(home, forked=True) as server:
         logins = [
             {"id": number, "method": "account/login/start", "params": {"type": "apiKey", "apiKey": f"sk-{number}"}}
             for number in range(200)

@@ -4,15 +4,12 @@ Account methods form one queue, everything else overtakes, and errors are told a
 to wait for the upstream leaves the queue while it does.
 """
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from app_server.fake_openai.server import FakeOpenAI
 from tests.support.locks import login_held_up
-from tests.support.server import INITIALIZE, Json, ServerProcess, running_server
+from tests.support.server import INITIALIZE, Json, ServerProcess
 from tests.support.upstream import LIMITS, LOGIN, log_in_with_tokens, server_with, tokens_login
 
 
@@ -31,13 +28,6 @@ def token_of(request_id: Any) -> Json:
 def ids(messages: list[Json]) -> list[Any]:
     """Ids of the answers among them."""
     return [message["id"] for message in messages if "method" not in message]
-
-
-@pytest.fixture
-async def own_server(home: Path) -> AsyncIterator[ServerProcess]:
-    """One that shares its home with nobody but the test."""
-    async with running_server(home, forked=True) as server:
-        yield server
 
 
 async def test_account_requests_are_carried_out_and_answered_in_the_order_they_came(server: ServerProcess) -> None:

@@ -21,6 +21,7 @@ DEADLINE = 60
 INI = """\
 [pytest]
 filterwarnings = error
+markers = asyncio
 app_server_config =
     model="of the ini file"
     model_verbosity="low"
@@ -143,6 +144,11 @@ async def test_with_a_marker_that_is_wrong(logged_in_client):
 @pytest.mark.app_server("model")
 async def test_with_a_setting_that_is_none(logged_in_client):
     pass
+
+
+@pytest.mark.asyncio
+async def test_for_another_runner(logged_in_client):
+    pass
 """
 )
 
@@ -198,7 +204,7 @@ async def test_a_project_uses_it_with_and_without_an_event_loop(tmp_path: Path) 
 
 async def test_what_went_wrong_is_told_clearly_and_nothing_hangs(tmp_path: Path) -> None:
     run = await run_pytest(tmp_path, FAILING)
-    assert "2 failed, 1 passed, 5 errors" in run.report, run.report
+    assert "2 failed, 1 passed, 6 errors" in run.report, run.report
 
     warning = "APP_SERVER_LOG=LOUD is no level"
     assert warning in run.about(r"test_that_fails\[asyncio\]").partition("app-server stderr")[2]
@@ -221,6 +227,7 @@ async def test_what_went_wrong_is_told_clearly_and_nothing_hangs(tmp_path: Path)
     assert '"method":"initialize"' in mute.partition("app-server stderr")[2]
 
     assert "@pytest.mark.app_server knows timeout and in_process, not port" in run.report
+    assert "logged_in_client and pytest-asyncio: use app_server.connect(tokens=...)" in run.report
     assert "settings of app_server: Invalid override (missing '=')" in run.report
 
 

@@ -1,12 +1,15 @@
 // A client for the server: one JSON object a line, over the pipes of a child process. It knows nothing of VS Code.
 
 import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
-import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 
 import type { ClientRequestMap, JSONRPCErrorError, ServerNotification } from "./wire/index.js";
 
 /** Milliseconds that a server has to end once its input is closed. */
 const STOP_TIMEOUT = 7_000;
+
+/** Milliseconds for what an ended server has left in its pipes; a program that it started may hold them open for ever. */
+const REST_TIMEOUT = 1_000;
 
 /** Milliseconds that it has for an answer. */
 const ANSWER_TIMEOUT = 60_000;
@@ -14,7 +17,12 @@ const ANSWER_TIMEOUT = 60_000;
 /** How much of the end of its log is kept. */
 const LOG_LENGTH = 4_000;
 
-type Waiting = { method: string; resolve: (result: never) => void; reject: (error: Error) => void };
+type Waiting = {
+  method: string;
+  resolve: (result: never) => void;
+  reject: (error: Error) => void;
+  timer: NodeJS.Timeout;
+};
 
 /** The server answered with an error. */
 export class ServerError extends Error {
@@ -41,6 +49,7 @@ export class Client {
     private readonly onNotification: (notification: ServerNotification) => void,
   ) {
     this.#process = spawn(program, args);
+    const { stdin, stdout, stderr } = this.#process;
     this.ended = new Promise((resolve) => {
       this.#process.on("error", (error) => resolve(`the server cannot be started: ${error.message}`));
       this.#process.on("close", (code, signal) => resolve(`the server ended with ${code ?? signal}`));
@@ -49,11 +58,12 @@ export class Client {
       this.#gone = why;
       for (const id of [...this.#waiting.keys()]) this.#fail(id, why);
     });
-    this.#process.stdin.on("error", () => {}); // who waits for an answer is told when the process has ended
-    this.#process.stderr.setEncoding("utf8").on("data", (text: string) => {
-      this.#log = (this.#log + text).slice(-LOG_LENGTH);
+    this.#process.on("exit", () => {
+      setTimeout(() => [stdout, stderr].forEach((pipe) => pipe.destroy()), REST_TIMEOUT).unref();
     });
-    createInterface({ input: this.#process.stdout }).on("line", (line) => this.#take(line));
+    stdin.on("error", () => {}); // who waits for an answer is told when the process has ended
+    stderr.setEncoding("utf8").on("data", (text: string) => this.#note(text));
+    onLines(stdout, (line) => this.#take(line));
   }
 
   /** What the server has written to its log, as far as it is kept. */
@@ -68,9 +78,9 @@ export class Client {
   ): Promise<ClientRequestMap[M]["result"]> {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { method, resolve, reject });
+      const timer = setTimeout(() => this.#fail(id, "no answer in time"), ANSWER_TIMEOUT);
+      this.#waiting.set(id, { method, resolve, reject, timer });
       if (this.#gone !== undefined) return this.#fail(id, this.#gone);
-      setTimeout(() => this.#fail(id, "no answer in time"), ANSWER_TIMEOUT).unref();
       this.#process.stdin.write(JSON.stringify({ id, method, params }) + "\n");
     });
   }
@@ -86,6 +96,7 @@ export class Client {
   #settle(id: number): Waiting | undefined {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
+    clearTimeout(waiting?.timer);
     return waiting;
   }
 
@@ -94,9 +105,20 @@ export class Client {
     waiting?.reject(new Error(`${waiting.method}: ${why}`));
   }
 
+  #note(text: string): void {
+    this.#log = (this.#log + text).slice(-LOG_LENGTH);
+  }
+
   #take(line: string): void {
-    const message = JSON.parse(line);
-    if (message.method === undefined) {
+    let message;
+    try {
+      message = JSON.parse(line);
+    } catch {
+      // told below
+    }
+    if (typeof message !== "object" || message === null) {
+      this.#note("(A line that is no message was passed over.)\n");
+    } else if (message.method === undefined) {
       const waiting = this.#settle(message.id);
       if (message.error) waiting?.reject(new ServerError(waiting.method, message.error));
       else waiting?.resolve(message.result as never);
@@ -108,4 +130,15 @@ export class Client {
       this.#process.stdin.write(JSON.stringify({ id: message.id, error }) + "\n");
     }
   }
+}
+
+/** Hand over each line. Not with readline: since Node 24, U+2028 ends a line there, and JSON may hold one. */
+function onLines(stream: Readable, take: (line: string) => void): void {
+  let rest = "";
+  stream.setEncoding("utf8").on("data", (text: string) => {
+    const lines = text.split("\n");
+    lines[0] = rest + lines[0];
+    rest = lines.pop() ?? "";
+    lines.forEach(take);
+  });
 }

@@ -16,7 +16,7 @@ from app_server.auth.errors import CredentialsNotSaved, DeviceCodeNotEnabled, De
 from app_server.auth.login.device_code import DeviceCodeLogin
 from app_server.auth.login.oauth import OAuthClient
 from app_server.fake_openai.tokens import Account
-from tests.unit.auth.login_support import CLIENT_ID, Logins, Stepwise, commit_after_a_while, logins
+from tests.unit.auth.login_support import CLIENT_ID, DEADLINE, Logins, Stepwise, commit_after_a_while, logins
 from tests.unit.auth.samples import jwt
 
 
@@ -158,15 +158,16 @@ async def test_the_interval_is_the_issuers_if_it_can_be_read_and_is_no_tight_loo
     issuer.fake.fault("device_usercode", json=answer)
     issuer.fake.fault("device_token", status=403)
     waits: list[float] = []
+    waiting = anyio.Event()
 
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
+        waiting.set()
         await anyio.sleep_forever()
 
     running = issuer.carry_out(await issuer.device(sleep=sleep))
-    await issuer.fake.requests.wait_for("device_token")
-    while not waits:  # noqa: ASYNC110 - the answer is under way
-        await anyio.sleep(0.001)
+    with anyio.fail_after(DEADLINE):
+        await waiting.wait()
     await running.cancel()
     assert waits == [seconds]
 

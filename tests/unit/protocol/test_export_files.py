@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -51,40 +52,50 @@ def test_what_was_just_written_is_fresh(fresh: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("path", ["json/v2/GetAccountResponse.json", "ts/account.ts"])
-def test_a_changed_file_is_shown_as_a_diff(path: str, fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    original = (fresh / path).read_text(encoding="utf-8")
-    (fresh / path).write_text(original.replace("userId", "userName"), encoding="utf-8")
+def by_file(shown: str) -> dict[str, list[str]]:
+    """The lines of a diff, by the two lines that say which file it is about."""
+    parts = re.split(r"^(?=--- )", shown, flags=re.MULTILINE)
+    assert parts.pop(0) == ""
+    return {part.partition("\n@@")[0]: part.splitlines()[2:] for part in parts}
+
+
+def test_changed_files_are_shown_as_a_diff(fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [fresh / "json/v2/GetAccountResponse.json", fresh / "ts/account.ts"]
+    for path in paths:
+        path.write_text(path.read_text(encoding="utf-8").replace("userId", "userName"), encoding="utf-8")
     before = contents(fresh)
 
     assert check(fresh) == 1
-    shown = capsys.readouterr().out.splitlines()
-    assert f"--- {(fresh / path).as_posix()}" in shown
-    assert f"+++ {(fresh / path).as_posix()}" in shown
-    assert any(line.startswith("-") and "userName" in line for line in shown)
-    assert any(line.startswith("+") and "userId" in line for line in shown)
+    shown = by_file(capsys.readouterr().out)
+    assert list(shown) == [f"--- {path.as_posix()}\n+++ {path.as_posix()}" for path in paths]
+    for lines in shown.values():
+        assert any(line.startswith("-") and "userName" in line for line in lines)
+        assert any(line.startswith("+") and "userId" in line for line in lines)
     assert contents(fresh) == before, "a check writes nothing"
 
 
-@pytest.mark.parametrize("path", ["json/ClientRequest.json", "ts/index.ts"])
-def test_a_missing_file_is_shown_as_a_diff_from_nothing(
-    path: str, fresh: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (fresh / path).unlink()
+def test_missing_files_are_shown_as_a_diff_from_nothing(fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [fresh / "json/ClientRequest.json", fresh / "ts/index.ts"]
+    missing = [path.read_text(encoding="utf-8").splitlines() for path in paths]
+    for path in paths:
+        path.unlink()
+
     assert check(fresh) == 1
-    shown = capsys.readouterr().out.splitlines()
-    assert shown[:2] == ["--- /dev/null", f"+++ {(fresh / path).as_posix()}"]
+    shown = by_file(capsys.readouterr().out)
+    assert list(shown) == [f"--- /dev/null\n+++ {path.as_posix()}" for path in paths]
+    assert [lines[1:] for lines in shown.values()] == [[f"+{line}" for line in lines] for lines in missing]
 
 
-@pytest.mark.parametrize("path", ["json/v2/Former.json", "json/v3/Former.json", "ts/former.ts"])
-def test_a_superfluous_file_is_shown_as_a_diff_to_nothing(
-    path: str, fresh: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (fresh / path).parent.mkdir(exist_ok=True)
-    (fresh / path).write_text("former\n", encoding="utf-8")
+def test_superfluous_files_are_shown_as_a_diff_to_nothing(fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [fresh / "json/v2/Former.json", fresh / "json/v3/Former.json", fresh / "ts/former.ts"]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("former\n", encoding="utf-8")
+
     assert check(fresh) == 1
-    shown = capsys.readouterr().out.splitlines()
-    assert shown == [f"--- {(fresh / path).as_posix()}", "+++ /dev/null", "@@ -1 +0,0 @@", "-former"]
+    assert by_file(capsys.readouterr().out) == {
+        f"--- {path.as_posix()}\n+++ /dev/null": ["@@ -1 +0,0 @@", "-former"] for path in paths
+    }
 
 
 def test_a_directory_without_any_schema_is_not_fresh(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,8 +15,8 @@ from protocol.export import generate_ts
 
 CLIENT: Final = """
 import type {
-  Account, ClientRequest, ClientRequestMap, CodexErrorInfo, RateLimitSnapshot, ServerNotification, ServerRequest,
-  ServerRequestMap, ThreadItem,
+  Account, ClientRequest, ClientRequestMap, CodexErrorInfo, JsonValue, RateLimitSnapshot, ServerNotification,
+  ServerRequest, ServerRequestMap, ThreadItem, v2,
 } from "./wire/index.js";
 
 declare function call<M extends keyof ClientRequestMap>(
@@ -93,8 +93,9 @@ export async function converse(): Promise<string> {
   // @ts-expect-error a text has a text
   await call("turn/start", { threadId: thread.id, input: [{ type: "text" }] });
   const { config } = await call("config/read", {});
-  const setting: unknown = config["some_setting"];
-  return [asked, parent, setting, ...turn.items.map(shown)].join();
+  const setting: JsonValue | undefined = config["some_setting"];
+  const kept: v2.Turn = turn;
+  return [asked, parent, setting, kept.id, ...turn.items.map(shown)].join();
 }
 
 function shown(item: ThreadItem): string {
@@ -104,10 +105,24 @@ function shown(item: ThreadItem): string {
     case "userMessage":
       return item.content.map((part) => (part.type === "text" ? part.text : "")).join("");
     case "dynamicToolCall":
-      return item.status;
+      return item.status + cityOf(item.arguments);
     default:
       return item.id;
   }
+}
+
+function cityOf(given: JsonValue): string {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) return "";
+  // @ts-expect-error it may be no text, or not there
+  const city: string = given["city"];
+  return city;
+}
+
+// What a client declares for itself is taken where any JSON will do.
+interface Schema { type: string; properties?: Record<string, Schema> }
+
+export function withSchema(schema: Schema, threadId: string): Promise<v2.TurnStartResponse> {
+  return call("turn/start", { threadId, input: [], outputSchema: schema });
 }
 
 function kind(info: CodexErrorInfo | null): string {

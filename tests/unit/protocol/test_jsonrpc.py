@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from protocol.errors import InternalError, InvalidRequest, NotInitialized, ParseError
-from protocol.json_codec import loads
+from protocol.json_codec import dumps, loads
 from protocol.jsonrpc import (
     ABSENT,
     ErrorObject,
@@ -367,6 +367,21 @@ def test_a_notification_carries_the_time_beside_its_params() -> None:
 
 def test_a_server_request_has_method_id_and_params_in_this_order() -> None:
     assert encode_request(0, "a/b", b'{"x":1}') == b'{"method":"a/b","id":0,"params":{"x":1}}\n'
+
+
+def test_a_line_has_no_separators_at_which_some_readers_end_it() -> None:
+    """U+2028 and U+2029 end a line for Node's ``readline``; JSON allows both as they are."""
+    text = "a\u2028b\u2029c \u2027\u2030"
+    value = dumps({"text": text})
+    assert "\u2028".encode() in value
+    for line in (
+        encode_result(text, value),
+        encode_error(1, InvalidRequest(text)),
+        encode_notification("n", value, 1),
+        encode_request(1, "m", value),
+    ):
+        assert len(line.decode().splitlines()) == 1
+        assert text in json.dumps(loads(line), ensure_ascii=False)
 
 
 def test_what_one_side_encodes_the_other_decodes() -> None:

@@ -17,14 +17,16 @@ from app_server.config.settings import ModelProvider, Settings
 from app_server.outgoing import Outgoing
 from app_server.rollouts.stored import SessionMeta
 from app_server.threads.announcements import ThreadAnnouncements
+from app_server.threads.context_window import ContextLimits
 from app_server.threads.dynamic_tools import DynamicTools
 from app_server.threads.history import History
+from app_server.threads.input_queue import Input
 from app_server.threads.inputs import PreparedInput
 from app_server.threads.prompt import request_body
-from app_server.threads.settings import ContextLimits, ThreadSettings, settle
+from app_server.threads.settings import ThreadSettings, settle
 from app_server.threads.thread import Kept, LiveThread
 from app_server.threads.tool_calls import ToolFailed
-from app_server.threads.turn import Input, RunningTurn
+from app_server.threads.turn import RunningTurn
 from app_server.threads.turn_record import TurnRecord
 from app_server.transport.memory import MemoryTransport
 from protocol.base import WireValue
@@ -326,11 +328,17 @@ def text_input(text: str, client_id: str | None = None) -> Input:
     return Input(PreparedInput(content, [{"type": "input_text", "text": text}]), client_id)
 
 
+def turn_of(live: LiveThread, model: Model, parent: Parent | None = None, text: str | None = None) -> RunningTurn:
+    """A turn that has not begun; without a text, one that only compacts."""
+    first = None if text is None else text_input(text)
+    return RunningTurn(live.turn_context(), live, model, parent or Parent(), first)
+
+
 def begin(
     live: LiveThread, model: Model, tasks: TaskGroup, text: str | None = "Hi", parent: Parent | None = None
 ) -> RunningTurn:
     """Begin a turn; without a text, one that only compacts."""
-    turn = RunningTurn(live, model, parent or Parent(), None if text is None else text_input(text))
+    turn = turn_of(live, model, parent, text)
     live.begin(turn)
     tasks.start_soon(turn.run)
     return turn
@@ -345,4 +353,4 @@ async def course(live: LiveThread, model: Model, text: str | None = "Hi", parent
 
 def body_of(live: LiveThread) -> dict[str, Any]:
     """What a request would say now."""
-    return request_body(live.settings, live.history, (), live.id)
+    return request_body(live.settings, live.window.history, (), live.id)

@@ -1,28 +1,32 @@
 """A summary in the place of a history that has become too large."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app_server.backend.response_failures import UpstreamFailure
-from app_server.backend.retries import Pause
-from app_server.threads.compaction import MAX_KEPT_TOKENS, compacted, summarize
-from app_server.threads.history import SUMMARY_PREFIX, History, Item, message
+from app_server.threads.compaction import MAX_KEPT_TOKENS, Compaction, compacted
+from app_server.threads.history import SUMMARY_PREFIX, History
 from app_server.threads.prompt import COMPACT_PROMPT
+from app_server.threads.response_items import Item, message
 from app_server.threads.sampling import Sampling
 from tests.unit.threads.support import (
-    THREAD,
     Answer,
+    Client,
     Model,
+    Stored,
     added,
     completed,
     delta,
     done,
     failure,
     message_done,
+    record,
     said,
     settings,
+    thread,
 )
 
 ENVIRONMENT = message("user", "<environment_context>\n  <cwd>/here</cwd>\n</environment_context>")
@@ -38,27 +42,28 @@ def texts(items: Any) -> list[str]:
 
 
 class Summing:
-    """Asks for a summary."""
+    """A compaction, and all that comes of it."""
 
     def __init__(self, tmp_path: Path, *answers: Answer, history: History, retries: int = 0, **config: Any) -> None:
         self.model = Model(*answers, headers={"x-codex-primary-used-percent": "5"})
-        self.settings = settings(tmp_path, retries, **config)
-        self.history = history
-        self.headers: list[Any] = []
+        self.client = Client()
+        self.stored = Stored()
+        live = thread(tmp_path, self.client, compact_at=1000, with_settings=settings(tmp_path, retries, **config))
+        self.window = live.window
+        self.window.history.replace(history)
+        self.context = replace(live.turn_context(), store=self.stored)
         self.responses: list[Any] = []
+        sampling = Sampling(
+            self.model, self.context.settings.config, self.context.settings.provider, {}, lambda _, __: None
+        )
+        made = record(self.client, self.window.history, self.stored)
+        self.compaction = Compaction(self.context, made, sampling, self.responses.append)
 
     async def run(self) -> str:
-        sampling = Sampling(self.model, self.settings.config, self.settings.provider, {}, self._broken)
-        return await summarize(
-            sampling, self.settings, self.history, THREAD, self.headers.append, self.responses.append
-        )
+        return await self.compaction.summary()
 
     def asked(self, number: int = -1) -> list[str]:
         return texts(self.model.bodies[number]["input"])
-
-    @staticmethod
-    def _broken(failed: UpstreamFailure, pause: Pause) -> None:
-        pass
 
 
 async def test_the_whole_history_is_summed_up_without_tools(tmp_path: Path) -> None:
@@ -66,9 +71,11 @@ async def test_the_whole_history_is_summed_up_without_tools(tmp_path: Path) -> N
     assert await summing.run() == "Sum"
     assert summing.asked()[1:] == ["Hi", "Hello", COMPACT_PROMPT]
     assert "tools" not in summing.model.bodies[0]
-    assert len(summing.history) == 3
+    assert len(summing.window.history) == 3
     assert summing.responses[0]["usage"]["total_tokens"] == 7
-    assert summing.headers == [{"x-codex-primary-used-percent": "5"}]
+    known = summing.context.account_limits.known.primary
+    assert known is not None
+    assert known.used_percent == 5
 
 
 async def test_the_request_can_be_put_in_other_words(tmp_path: Path) -> None:
@@ -140,6 +147,34 @@ async def test_any_other_failure_stands(tmp_path: Path) -> None:
     with pytest.raises(UpstreamFailure, match="no"):
         await summing.run()
     assert (len(summing.model.bodies), summing.responses) == (1, [])
+
+
+# As an item of the turn
+
+
+async def test_the_summary_takes_the_place_of_the_history_and_of_its_size(tmp_path: Path) -> None:
+    summing = Summing(tmp_path, said("Sum"), history=History([message("user", "Hi"), answer("Hello")]))
+    summing.window.overflowed = True
+    await summing.compaction.run()
+    assert texts(summing.window.history)[1:] == ["Hi", SUMMARY_PREFIX + "Sum"]
+    assert not summing.window.is_full(summing.context.limits)
+    assert summing.stored.kinds == ["compacted", "token_count", "item_completed"]
+    assert summing.client.methods == [
+        "item/started contextCompaction",
+        "thread/tokenUsage/updated",
+        "item/completed contextCompaction",
+    ]
+    assert not summing.compaction.runs
+
+
+async def test_a_compaction_that_fails_runs_until_it_is_ended_and_leaves_the_history(tmp_path: Path) -> None:
+    summing = Summing(tmp_path, failure("no"), history=History([message("user", "Hi")]))
+    with pytest.raises(UpstreamFailure):
+        await summing.compaction.run()
+    assert (summing.compaction.runs, texts(summing.window.history)) == (True, ["Hi"])
+    summing.compaction.end()
+    summing.compaction.end()
+    assert (summing.compaction.runs, len(summing.client.items("contextCompaction"))) == (False, 1)
 
 
 # What takes its place

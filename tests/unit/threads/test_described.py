@@ -13,13 +13,13 @@ from app_server.threads import described
 from app_server.threads.thread import Kept
 from protocol.thread import ThreadStartResponse
 from protocol.turn import Turn
-from tests.unit.threads.support import DEADLINE, THREAD, Client, Hang, Model, begin, course, meta, said, thread
+from tests.unit.threads.support import DEADLINE, THREAD, Client, Hang, Model, begin, course, meta, said, thread, turn_of
 
 
-def test_a_loaded_thread_is_told_with_its_settings_and_its_status(tmp_path: Path) -> None:
+async def test_a_loaded_thread_is_told_with_its_settings_and_its_status(tmp_path: Path) -> None:
     live = thread(tmp_path, Client())
     live.rename("Name")
-    live.become_active()
+    live.begin(turn_of(live, Model()))
     told = described.live(live)
     assert (told.id, told.name, told.model, told.model_provider, told.cwd) == (
         THREAD,

@@ -4,17 +4,8 @@ from typing import Any
 
 import pytest
 
-from app_server.threads.history import (
-    ABORTED,
-    CANCELLED,
-    SUMMARY_PREFIX,
-    History,
-    Item,
-    call_output,
-    is_context,
-    message,
-    to_send_again,
-)
+from app_server.threads.history import ABORTED, SUMMARY_PREFIX, History, is_context
+from app_server.threads.response_items import CANCELLED, Item, call_output, message
 
 ENVIRONMENT = "<environment_context>\n  <cwd>/here</cwd>\n</environment_context>"
 
@@ -25,48 +16,6 @@ def call(call_id: str, kind: str = "function_call") -> Item:
 
 def texts(items: list[Item]) -> list[str]:
     return [item["content"][0]["text"] for item in items]
-
-
-def test_a_message_has_an_id_and_its_texts_in_order() -> None:
-    made = message("developer", "A", "B")
-    assert made["id"].startswith("msg_")
-    assert (made["role"], [part["text"] for part in made["content"]]) == ("developer", ["A", "B"])
-    assert message("user", "A")["id"] != message("user", "A")["id"]
-
-
-@pytest.mark.parametrize(
-    ("kind", "output", "prefix"),
-    [
-        ("function_call", "function_call_output", "fco_"),
-        ("custom_tool_call", "custom_tool_call_output", "ctco_"),
-    ],
-)
-def test_the_output_of_a_call_is_of_its_kind(kind: str, output: str, prefix: str) -> None:
-    made = call_output(call("call_1", kind), "RES")
-    assert (made["type"], made["call_id"], made["output"], made["id"][: len(prefix)]) == (
-        output,
-        "call_1",
-        "RES",
-        prefix,
-    )
-
-
-@pytest.mark.parametrize(
-    ("item", "again"),
-    [
-        ({"type": "message", "id": "msg_1", "status": "completed"}, {"type": "message", "id": "msg_1"}),
-        ({"type": "message", "id": "m1"}, {"type": "message"}),
-        ({"type": "message", "id": None}, {"type": "message"}),
-        ({"type": "message", "id": 5}, {"type": "message"}),
-        ({"type": "reasoning", "id": "rs_1", "x": 1}, {"type": "reasoning", "id": "rs_1", "x": 1}),
-        ({"type": "reasoning", "id": "msg_1"}, {"type": "reasoning"}),
-        ({"type": "novelty", "id": "any"}, {"type": "novelty", "id": "any"}),
-    ],
-)
-def test_an_item_is_sent_again_without_its_status_and_without_an_id_of_another_kind(item: Item, again: Item) -> None:
-    before = dict(item)
-    assert to_send_again(item) == again
-    assert item == before
 
 
 def test_items_come_in_the_order_in_which_they_were_added_and_can_all_be_replaced() -> None:

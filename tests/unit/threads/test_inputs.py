@@ -95,6 +95,11 @@ async def test_the_detail_is_high_unless_asked_otherwise(tmp_path: Path, asked: 
     assert await parts(tmp_path, {"type": "image", "url": DATA_URL, "detail": asked}) == [shown(sent)]
 
 
+async def test_a_data_url_that_is_named_rightly_is_not_copied(tmp_path: Path) -> None:
+    [part] = await parts(tmp_path, {"type": "image", "url": DATA_URL})
+    assert part["image_url"] is DATA_URL
+
+
 @pytest.mark.parametrize("prefix", ["data:image/jpeg;base64,", "data:;base64,", "DATA:text/plain;charset=x;BASE64,"])
 async def test_a_data_url_is_named_by_what_it_holds(tmp_path: Path, prefix: str) -> None:
     url = prefix + base64.b64encode(PNG).decode()

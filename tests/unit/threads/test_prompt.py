@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app_server.threads.history import message
 from app_server.threads.prompt import DEFAULT_INSTRUCTIONS, PLAN_MODE, context_items, request_body
+from app_server.threads.response_items import message
 from protocol.turn import CollaborationMode
 from tests.unit.threads.support import THREAD, settings
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from app_server.threads.history import History, Item
+from app_server.threads.history import History
+from app_server.threads.response_items import Item
 from app_server.threads.stream import ItemStream
 from tests.unit.threads.support import (
     TURN,

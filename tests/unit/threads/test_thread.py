@@ -13,11 +13,10 @@ from app_server.rollouts.lock import WriterLock
 from app_server.rollouts.reading import read_thread
 from app_server.rollouts.records import Record
 from app_server.rollouts.writer import RolloutWriter
-from app_server.threads.history import CANCELLED, message
+from app_server.threads.response_items import CANCELLED, message
 from app_server.threads.thread import Kept, LiveThread
-from app_server.threads.turn import RunningTurn
 from protocol.items import ThreadItem, UserMessageThreadItem
-from protocol.turn import Turn
+from protocol.turn import Turn, TurnStatus
 from protocol.user_input import ImageUserInput, TextUserInput, UserInput
 from tests.unit.threads.support import (
     DEADLINE,
@@ -34,10 +33,10 @@ from tests.unit.threads.support import (
     delta,
     meta,
     output,
-    record,
     said,
     settings,
     thread,
+    turn_of,
 )
 
 
@@ -70,9 +69,9 @@ def stored(tmp_path: Path) -> Any:
     return read_thread(tmp_path / "rollout.jsonl", archived=False, find=lambda _: None)
 
 
-def a_turn(*content: TextUserInput | ImageUserInput) -> Turn:
+def a_turn(*content: TextUserInput | ImageUserInput, status: TurnStatus = "completed") -> Turn:
     items = [ThreadItem(UserMessageThreadItem(id="u", content=[UserInput(part) for part in content]))]
-    return Turn(id="t", items=items, status="completed")
+    return Turn(id="t", items=items, status=status)
 
 
 # Where it is kept
@@ -85,8 +84,8 @@ async def test_what_happens_in_a_thread_can_be_read_back(client: Client, tmp_pat
     read = stored(tmp_path)
     assert [turn.status for turn in read.turns] == ["completed"]
     assert [item.root.type for item in read.turns[0].items] == ["userMessage", "agentMessage"]
-    assert read.history == list(live.history)
-    assert (read.usage, read.preview) == (live.usage, "Hi")
+    assert read.history == list(live.window.history)
+    assert (read.usage, read.preview) == (live.window.usage, "Hi")
 
 
 async def test_a_thread_that_cannot_be_stored_warns_once_and_its_turns_go_on(
@@ -148,44 +147,36 @@ def test_calls_that_a_dead_process_left_open_are_answered_as_cancelled(client: C
     live.inject([open_call, message("user", "Hi")])
     live.answer_open_calls()
     live.answer_open_calls()
-    outputs = [item for item in live.history if item["type"] == "function_call_output"]
+    outputs = [item for item in live.window.history if item["type"] == "function_call_output"]
     assert [(item["call_id"], item["output"]) for item in outputs] == [("a", CANCELLED)]
 
 
-def test_the_surroundings_are_told_once_and_again_when_they_change(client: Client, tmp_path: Path) -> None:
+async def test_a_turn_keeps_the_settings_and_limits_that_it_began_with(client: Client, tmp_path: Path) -> None:
     live = thread(tmp_path, client)
-    made = record(client, live.history)
-    for each in (settings(tmp_path), settings(tmp_path), settings(tmp_path / "other"), settings(tmp_path / "other")):
-        live.tell_context(made, each)
-    assert len(live.history) == 2
-
-
-def test_a_summary_takes_the_place_of_the_history_and_of_its_size(client: Client, tmp_path: Path) -> None:
-    live = thread(tmp_path, client)
-    live.must_compact = True
-    live.inject([message("user", "Hi"), {"type": "message", "role": "assistant", "content": []}])
-    live.replace_history("Sum", live.settings)
-    assert [item["role"] for item in live.history] == ["user", "user", "user"]
-    assert not live.must_compact
-    assert live.usage.last.total_tokens == live.history.estimated_tokens()
+    context = live.turn_context()
+    live.settings = settings(tmp_path / "other")
+    assert context.settings.cwd == str(tmp_path)
+    assert live.turn_context().settings.cwd == str(tmp_path / "other")
+    assert context.window is live.turn_context().window is live.window
 
 
 # What the client sees
 
 
-def test_a_status_is_told_when_it_changes(client: Client, tmp_path: Path) -> None:
+async def test_a_status_is_told_when_it_changes(client: Client, tmp_path: Path) -> None:
     live = thread(tmp_path, client)
-    live.become_idle(failed=False)
-    live.become_active()
-    live.become_active()
-    live.become_idle(failed=True)
+    live.turn_ended(a_turn(), None)
+    live.begin(turn_of(live, Model()))
+    live.turn_waits(False)
+    live.turn_ended(a_turn(status="failed"), None)
+    live.turn_ended(a_turn(status="failed"), None)
     assert client.statuses == ["active", "systemError"]
 
 
 def test_nobody_waits_for_the_user_where_no_turn_runs(client: Client, tmp_path: Path) -> None:
     live = thread(tmp_path, client)
-    live.wait_for_user(True)
-    live.wait_for_user(False)
+    live.turn_waits(True)
+    live.turn_waits(False)
     assert client.statuses == []
 
 
@@ -201,16 +192,16 @@ def test_the_first_thing_that_the_user_said_is_the_preview(
     client: Client, tmp_path: Path, content: Any, preview: str
 ) -> None:
     live = thread(tmp_path, client)
-    live.conclude(a_turn(*content), None)
+    live.turn_ended(a_turn(*content), None)
     assert live.preview == preview
-    live.conclude(a_turn(TextUserInput(text="Later")), None)
+    live.turn_ended(a_turn(TextUserInput(text="Later")), None)
     assert live.preview == (preview or "Later")
 
 
-def test_those_who_have_unsubscribed_are_told_of_the_status_only(client: Client, tmp_path: Path) -> None:
+async def test_those_who_have_unsubscribed_are_told_of_the_status_only(client: Client, tmp_path: Path) -> None:
     live = thread(tmp_path, client)
     live.say.subscribed = False
-    live.become_active()
+    live.begin(turn_of(live, Model()))
     live.say.warning("x")
     live.say.message_delta("t", "i", "d")
     live.say.closed()
@@ -234,10 +225,10 @@ async def test_a_turn_that_has_called_a_tool_can_be_read_back(client: Client, tm
     live = thread(tmp_path, client, kept=kept(tmp_path))
     await course(live, Model([call_done(), completed()], said("Done")), parent=Parent(tool))
     live.close()
-    assert stored(tmp_path).history == list(live.history)
+    assert stored(tmp_path).history == list(live.window.history)
 
 
 async def test_a_turn_that_has_not_begun_changes_nothing(client: Client, tmp_path: Path) -> None:
     live = thread(tmp_path, client)
-    RunningTurn(live, Model(), Parent(), None)
-    assert (live.turn, client.told, len(live.history)) == (None, [], 0)
+    turn_of(live, Model())
+    assert (live.turn, client.told, len(live.window.history)) == (None, [], 0)

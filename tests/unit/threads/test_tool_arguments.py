@@ -2,7 +2,7 @@
 
 import pytest
 
-from app_server.threads.dynamic_tools import parse_arguments
+from app_server.threads.tool_arguments import parse_arguments
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,25 @@ def test_a_lone_surrogate_does_no_harm() -> None:
     assert parse_arguments('{"a":"\ud800"}') == {"a": "?"}
     with pytest.raises(ValueError, match="line 1 column 12"):
         parse_arguments('{"a":"\ud800" 1}')
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":[', "]}")])
+def test_what_is_nested_as_deeply_as_the_reference_allows_is_passed_on(opening: str, closing: str) -> None:
+    times = 126 // len(closing)
+    assert parse_arguments("[" + opening * times + closing * times + "]") is not None
+
+
+@pytest.mark.parametrize("levels", [128, 300, 600, 2000])
+def test_what_is_nested_more_deeply_is_refused_though_it_is_json(levels: int) -> None:
+    told = r"^failed to parse function arguments: recursion limit exceeded at line 1 column 128$"
+    with pytest.raises(ValueError, match=told):
+        parse_arguments("[" * levels + "]" * levels)
+    with pytest.raises(ValueError, match="recursion limit exceeded at line 1 column 636"):
+        parse_arguments('{"a":' * levels + "1" + "}" * levels)
+
+
+def test_what_is_wide_is_not_deep() -> None:
+    assert len(parse_arguments("[" + ",".join(['{"a":[]}'] * 1000) + "]")) == 1000
 
 
 def test_nesting_costs_no_stack() -> None:

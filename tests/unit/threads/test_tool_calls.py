@@ -1,6 +1,8 @@
 """Calls of tools: whatever the parent does, the model gets one output for each call, in order."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -8,8 +10,7 @@ import anyio.lowlevel
 import pytest
 from anyio.abc import TaskGroup
 
-from app_server.threads.dynamic_tools import DynamicTools
-from app_server.threads.history import CANCELLED, History, Item
+from app_server.threads.response_items import CANCELLED, Item
 from app_server.threads.tool_calls import AT_ONCE, ToolCalls, ToolFailed
 from protocol.tools import (
     DynamicToolCallParams,
@@ -17,7 +18,8 @@ from protocol.tools import (
     ToolRequestUserInputParams,
     ToolRequestUserInputResponse,
 )
-from tests.unit.threads.support import DEADLINE, LOOKUP, THREAD, TURN, Client, Parent, output, record
+from protocol.turn import CollaborationMode, Settings
+from tests.unit.threads.support import DEADLINE, THREAD, TURN, Client, Parent, output, record, thread
 
 ASK = '{"questions": [{"id": "q", "header": "H", "question": "?", "options": [{"label": "A", "description": "d"}]}]}'
 
@@ -31,20 +33,12 @@ class Calls:
 
     def __init__(self, parent: Parent, tasks: TaskGroup, *, plan_mode: bool = False) -> None:
         self.client = Client()
-        self.history = History()
         self.waiting: list[bool] = []
-        tools = DynamicTools.from_stored(LOOKUP)
-        self.calls = ToolCalls(
-            THREAD,
-            record(self.client, self.history),
-            tools,
-            parent,
-            tasks,
-            self.waiting.append,
-            plan_mode=plan_mode,
-            tool_timeout=7.0,
-            question_timeout=9.0,
-        )
+        live = thread(Path("/nowhere"), self.client)
+        self.history = live.window.history
+        mode = CollaborationMode(mode="plan" if plan_mode else "default", settings=Settings(model="m"))
+        context = replace(live.turn_context(), settings=replace(live.settings, mode=mode))
+        self.calls = ToolCalls(context, record(self.client, self.history), parent, tasks, self.waiting.append)
 
     @property
     def outputs(self) -> list[tuple[str, Any]]:
@@ -112,6 +106,15 @@ async def test_what_goes_wrong_is_told_to_the_model_and_shown(tool: Any, text: s
         [{"type": "inputText", "text": text}],
     )
     assert made.outputs == [("call_1", text)]
+
+
+@pytest.mark.parametrize("levels", [128, 260, 400, 600, 2000])
+async def test_arguments_that_are_nested_too_deeply_fail_the_call_and_the_model_is_told_why(levels: int) -> None:
+    parent = Parent(answering("never"))
+    made = await settled(parent, call(arguments='{"a":' * levels + "1" + "}" * levels))
+    told = "failed to parse function arguments: recursion limit exceeded at line 1 column 636"
+    assert made.outputs == [("call_1", told)]
+    assert (parent.called, made.client.items()) == ([], [])
 
 
 @pytest.mark.parametrize(

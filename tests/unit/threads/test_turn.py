@@ -6,6 +6,7 @@ from typing import Any
 import anyio
 import pytest
 
+from app_server.threads.history import is_context
 from protocol.tools import (
     DynamicToolCallParams,
     DynamicToolCallResponse,
@@ -86,7 +87,7 @@ async def test_a_failure_is_told_before_the_end_and_the_same_there(client: Clien
     assert (the_end(client)["status"], the_end(client)["error"]) == ("failed", error["error"])
     assert client.statuses == ["active", "systemError"]
     assert Model(said("x")).answers
-    assert [item["role"] for item in live.history if item["type"] == "message"] == ["user", "user"]
+    assert [item["role"] for item in live.window.history if item["type"] == "message"] == ["user", "user"]
 
 
 # Tools
@@ -183,6 +184,19 @@ async def test_an_answer_that_was_filtered_is_explained_to_the_model(client: Cli
     assert text.startswith("<content_filter>")
 
 
+# What the model is told besides
+
+
+async def test_the_surroundings_are_told_once_and_again_when_they_change(client: Client, tmp_path: Path) -> None:
+    live = thread(tmp_path, client)
+    told = []
+    for folder in (tmp_path, tmp_path, tmp_path / "other", tmp_path / "other"):
+        live.settings = settings(folder)
+        await course(live, Model(said("Hello")))
+        told.append(sum(is_context(item) for item in live.window.history))
+    assert told == [1, 1, 2, 2]
+
+
 # The size of the history
 
 
@@ -216,19 +230,19 @@ async def test_a_history_that_the_model_could_not_take_is_summarised_at_the_next
 ) -> None:
     live = thread(tmp_path, client)
     await course(live, Model(failure("too long", kind="contextWindowExceeded")))
-    assert live.must_compact
+    assert live.window.overflowed
     await course(live, Model(said("Summary"), said("Answer")), "Next")
-    assert not live.must_compact
+    assert not live.window.overflowed
     assert len(client.items("contextCompaction")) == 1
 
 
 async def test_a_failed_compaction_changes_nothing_of_the_history(client: Client, tmp_path: Path) -> None:
     live = thread(tmp_path, client)
     await course(live, Model(said("Hello")))
-    before = list(live.history)
+    before = list(live.window.history)
     client.told.clear()
     await course(live, Model(failure("no")), None)
-    assert list(live.history) == before
+    assert list(live.window.history) == before
     assert the_end(client)["status"] == "failed"
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import anyio
 import pytest
 
-from app_server.threads.turn import MAX_WAITING_INPUTS, RunningTurn, TooMuchInput
+from app_server.threads.input_queue import MAX_WAITING_INPUTS, TooMuchInput
+from app_server.threads.turn import RunningTurn
 from protocol.tools import (
     DynamicToolCallParams,
     DynamicToolCallResponse,
@@ -32,6 +33,7 @@ from tests.unit.threads.support import (
     settings,
     text_input,
     thread,
+    turn_of,
 )
 
 ASK = '{"questions": [{"id": "q", "header": "H", "question": "?", "options": [{"label": "A", "description": "d"}]}]}'
@@ -81,7 +83,7 @@ async def test_a_turn_that_is_interrupted_before_it_does_anything_keeps_what_the
             begin(live, model, tasks).interrupt()
     assert the_end(client)["status"] == "interrupted"
     assert [item["content"][0]["text"] for item in client.items("userMessage")] == ["Hi"]
-    assert next(iter(live.history))["content"][0]["text"] == "Hi"
+    assert next(iter(live.window.history))["content"][0]["text"] == "Hi"
     assert model.bodies == []
 
 
@@ -98,7 +100,7 @@ async def test_what_comes_in_the_instant_of_the_interruption_is_not_heard_any_mo
             turns.append(begin(live, model, tasks))
     assert the_end(client)["status"] == "interrupted"
     assert len(live.turns) == 1
-    assert live.usage.total.total_tokens == 0
+    assert live.window.usage.total.total_tokens == 0
     assert len(model.bodies) == 1
 
 
@@ -107,7 +109,7 @@ async def test_a_summary_that_comes_in_the_instant_of_the_interruption_replaces_
 ) -> None:
     live = thread(tmp_path, client)
     await course(live, Model(said("Hello", 10)))
-    before = list(live.history)
+    before = list(live.window.history)
     turns: list[RunningTurn] = []
     client.told.clear()
     with anyio.fail_after(DEADLINE):
@@ -115,8 +117,8 @@ async def test_a_summary_that_comes_in_the_instant_of_the_interruption_replaces_
             model = Model((lambda: turns.pop().interrupt(), said("Summary", 7)))
             turns.append(begin(live, model, tasks, None))
     assert the_end(client)["status"] == "interrupted"
-    assert list(live.history)[: len(before)] == before
-    assert live.usage.last.total_tokens == 10
+    assert list(live.window.history)[: len(before)] == before
+    assert live.window.usage.last.total_tokens == 10
 
 
 async def test_a_turn_begun_while_the_old_one_unwinds_has_the_thread_to_itself(client: Client, tmp_path: Path) -> None:
@@ -145,7 +147,7 @@ async def test_a_turn_begun_while_the_old_one_unwinds_has_the_thread_to_itself(c
     ends = [(params["turn"]["id"], params["turn"]["status"]) for params in client.of("turn/completed")]
     assert ends == [(first.id, "interrupted"), (second.id, "completed")]
     assert [kind for kind, _ in model.texts()] == ["user", "function_call", "function_call_output", "user", "user"]
-    assert (live.turn, live.usage.total.total_tokens) == (None, 9)
+    assert (live.turn, live.window.usage.total.total_tokens) == (None, 9)
 
 
 async def test_a_question_of_the_old_turn_that_unwinds_is_not_taken_for_one_of_the_new_turn(
@@ -259,7 +261,7 @@ async def test_a_turn_that_fails_keeps_what_it_was_given_and_had_not_taken_in(cl
 
 
 async def test_a_turn_takes_only_so_much_input_at_once(client: Client, tmp_path: Path) -> None:
-    turn = RunningTurn(thread(tmp_path, client), Model(), Parent(), text_input("First"))
+    turn = turn_of(thread(tmp_path, client), Model(), text="First")
     for _ in range(MAX_WAITING_INPUTS - 1):
         turn.steer(text_input("More"))
     with pytest.raises(TooMuchInput):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app_server.threads.history import History, message
-from app_server.threads.turn_record import text_of
+from app_server.threads.history import History
+from app_server.threads.response_items import message
 from protocol.items import AgentMessageThreadItem, MessagePhase, ReasoningThreadItem
 from tests.unit.threads.support import THREAD, TURN, Client, Stored, record
 
@@ -73,18 +73,3 @@ def test_the_final_message_is_the_last_final_answer_or_else_the_last(
         made.at_once(agent(str(number), phase))
     made.at_once(ReasoningThreadItem(id="rs_1"))
     assert (made.final_message.id if made.final_message else None) == final
-
-
-@pytest.mark.parametrize(
-    ("content", "text"),
-    [
-        ("plain", "plain"),
-        ([{"type": "output_text", "text": "A"}, {"type": "refusal", "refusal": "B"}], "AB"),
-        ([{"type": "refusal", "text": "no"}, {"text": None}, {"text": 5}, None, "x"], ""),
-        (None, ""),
-        (5, ""),
-        ({"text": "x"}, ""),
-    ],
-)
-def test_the_text_of_a_message_is_all_that_can_be_read(content: object, text: str) -> None:
-    assert text_of(content) == text

@@ -10,9 +10,9 @@ import pytest
 from anyio.abc import TaskGroup
 
 from app_server.rollouts.store import ThreadStore
+from app_server.threads.input_queue import MAX_WAITING_INPUTS
 from app_server.threads.registry import LoadedThreads
 from app_server.threads.thread import LiveThread
-from app_server.threads.turn import MAX_WAITING_INPUTS
 from app_server.threads.turns import Begun, Turns
 from protocol.errors import InvalidRequest
 from protocol.turn import TurnInterruptParams, TurnStartParams, TurnSteerParams

@@ -1,11 +1,9 @@
-"""A server whose turns go to the fake, shared by the tests of a module: to start one takes longer than most of them.
+"""Servers whose turns go to the fake.
 
 The provider ``once`` is asked once; ``again`` is asked twice more when a stream breaks.
 """
 
-from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +11,8 @@ import pytest
 
 from app_server.fake_openai.server import FakeOpenAI
 from tests.support.server import ServerProcess
-from tests.support.upstream import Start, server_with
-from tests.wire.turns.support import KEY, KEY_VARIABLE, nothing_more, provider
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    """One event loop for what a module shares."""
-    return "asyncio"
+from tests.support.upstream import Launch, server_with
+from tests.wire.turns.support import KEY, KEY_VARIABLE, provider
 
 
 def with_providers(
@@ -33,49 +25,6 @@ def with_providers(
     return server_with(fake, home, *providers, 'model="gpt-5.1-codex"', *overrides, env=env, **options)
 
 
-@pytest.fixture(scope="module")
-async def shared_fake() -> AsyncIterator[FakeOpenAI]:
-    async with FakeOpenAI.running() as fake:
-        yield fake
-
-
-@pytest.fixture
-def fake(shared_fake: FakeOpenAI) -> Iterator[FakeOpenAI]:
-    """The fake as if it had just been started."""
-    shared_fake.reset()
-    yield shared_fake
-    shared_fake.clear_faults()
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A CODEX_HOME that nobody has used yet."""
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def start(fake: FakeOpenAI, home: Path) -> Start:
-    return partial(with_providers, fake, home)
-
-
-@pytest.fixture(scope="module")
-async def shared_server(
-    shared_fake: FakeOpenAI, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[ServerProcess]:
-    async with with_providers(shared_fake, tmp_path_factory.mktemp("shared") / "home") as server:
-        yield server
-
-
-@pytest.fixture
-async def server(fake: FakeOpenAI, shared_server: ServerProcess) -> AsyncIterator[ServerProcess]:
-    """The server of the module; when the test is over, every turn that it began has ended for good."""
-    yield shared_server
-    fake.clear_faults()
-    nothing_more(await shared_server.barrier())
-
-
-@pytest.fixture
-async def own_server(start: Start) -> AsyncIterator[ServerProcess]:
-    """A server for a test that ends it."""
-    async with start() as server:
-        yield server
+@pytest.fixture(scope="session")
+def launch() -> Launch:
+    return with_providers

@@ -1,12 +1,10 @@
-"""The fake as issuer and upstream, and servers with a stored ChatGPT login.
+"""Servers with a stored ChatGPT login.
 
-To start a server takes longer than most of these tests, so those of a module share one, ``server``: each is given a
-new login in its home, which it has adopted, and knows the workspace of, when the test begins. A test that ends its
-server, or needs another, uses ``own_server`` or ``start``, in a home of its own.
+Those that share a server give it a new login in its home, which it has adopted, and knows the workspace of, when the
+test begins.
 """
 
-from collections.abc import AsyncIterator, Iterator
-from functools import partial
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,40 +15,10 @@ from tests.support.server import ServerProcess
 from tests.support.upstream import UPDATED, Start, managed_login, server_with, store
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    """One event loop for what a module shares."""
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-async def shared_fake() -> AsyncIterator[FakeOpenAI]:
-    async with FakeOpenAI.running() as fake:
-        yield fake
-
-
-@pytest.fixture
-def fake(shared_fake: FakeOpenAI) -> Iterator[FakeOpenAI]:
-    """The fake as if it had just been started."""
-    shared_fake.reset()
-    yield shared_fake
-    shared_fake.clear_faults()
-
-
-@pytest.fixture(scope="module")
-def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("shared") / "home"
-
-
 @pytest.fixture
 def home(request: pytest.FixtureRequest, tmp_path: Path, shared_home: Path) -> Path:
     """The CODEX_HOME of the shared server, for tests that use that; else one that nobody has used yet."""
     return shared_home if "server" in request.fixturenames else tmp_path / "home"
-
-
-@pytest.fixture
-def start(fake: FakeOpenAI, home: Path) -> Start:
-    return partial(server_with, fake, home)
 
 
 @pytest.fixture

@@ -18,12 +18,6 @@ from tests.wire.turn_load.support import FastServer
 from tests.wire.turns.support import KEY, KEY_VARIABLE, provider
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    """One event loop for what a module shares."""
-    return "asyncio"
-
-
 @asynccontextmanager
 async def load_server(
     fake: FakeOpenAI, home: Path, *overrides: str, forked: bool = False, **options: Any
@@ -57,12 +51,6 @@ class Start(Protocol):
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A CODEX_HOME that nobody has used yet."""
-    return tmp_path / "home"
-
-
-@pytest.fixture
 def start(fake: FakeOpenAI, home: Path) -> Start:
     """Starts such a server in the home of the test."""
     return partial(load_server, fake, home)
@@ -70,6 +58,13 @@ def start(fake: FakeOpenAI, home: Path) -> Start:
 
 @pytest.fixture
 async def server(start: Start) -> AsyncIterator[FastServer]:
-    """One that nobody has used yet."""
+    """One that nobody has used yet, for tests that are not about what a process costs."""
+    async with start(forked=True) as server:
+        yield server
+
+
+@pytest.fixture
+async def measured_server(start: Start) -> AsyncIterator[FastServer]:
+    """One that nobody has used yet, as its users have it."""
     async with start() as server:
         yield server

@@ -95,8 +95,8 @@ def store_threads(home: Path, template: Path, count: int) -> list[str]:
 
 
 @pytest.mark.soak
-async def test_a_turn_in_an_old_process_costs_what_one_in_a_young_process_does(server: FastServer) -> None:
-    listener = Listener(server)
+async def test_a_turn_in_an_old_process_costs_what_one_in_a_young_process_does(measured_server: FastServer) -> None:
+    listener = Listener(measured_server)
     await turns(listener, 5)
 
     young = await cost_of_turns(listener)

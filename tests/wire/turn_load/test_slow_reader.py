@@ -7,11 +7,11 @@ import pytest
 from app_server.fake_openai.server import FakeOpenAI
 from tests.wire.turn_load.support import MIB, FastServer, Listener, memory, one_turn
 
-DELTAS = 200_000
+DELTAS = 120_000
 HEARD = 1_000
 """Deltas that the client has heard before it stops reading."""
 
-FAR = 150_000
+FAR = 90_000
 """Events, of some 200 bytes each: more than all buffers on the way together hold."""
 
 PAUSE = 2.0
@@ -39,8 +39,9 @@ async def get_going(listener: Listener) -> str:
 
 
 async def test_a_client_that_pauses_slows_the_upstream_down_and_loses_nothing(
-    fake: FakeOpenAI, server: FastServer
+    fake: FakeOpenAI, measured_server: FastServer
 ) -> None:
+    server = measured_server
     listener = Listener(server)
     text = long_answer(fake)
     thread = await get_going(listener)

@@ -78,7 +78,7 @@ class Answers:
         self._timeout = timeout
 
     async def to(self, request: Request) -> bytes:
-        """The line that answers this request: what its handler returns, or an error. Never raises.
+        """The line that answers this request: what its handler returns, or an error. Raises nothing of ``Exception``.
 
         What a handler raises, other than a :class:`WireError`, is logged and not told to the server.
         """
@@ -89,7 +89,10 @@ class Answers:
             return encode_result(request.id, await self._result(*self._handlers[method], request.params))
         except WireError as error:
             return encode_error(request.id, error)
-        except Exception:
+        except (Exception, anyio.get_cancelled_exc_class()):
+            if anyio.get_current_task().has_pending_cancellation():
+                raise
+            # A cancellation that is not ours is that of a task of the parent's, for which the handler has waited.
             log.exception("the handler of %s failed", method)
             return encode_error(request.id, InternalError(f"the client's handler of {method} failed"))
 

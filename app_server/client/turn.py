@@ -1,19 +1,45 @@
-"""A turn as a client of the server follows it; :meth:`app_server.client.Client.start_turn` begins one.
+"""A turn as a client of the server follows it; :meth:`Client.start_turn` and :meth:`OpenThread.ask` begin one.
 
 The turn as the server carries it out is ``app_server.threads.turn``.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, Protocol, Self, TypeVar
 
-from app_server.notification_feed import Arrived, NotificationFeed
+from app_server.client.errors import TurnFailed
+from app_server.client.feed import Arrived, NotificationFeed
 from protocol.base import WireValue
+from protocol.items import AgentMessageDeltaNotification, AgentMessageThreadItem
 from protocol.method import ClientRequest, ServerNotification
-from protocol.turn import TURN_COMPLETED, TURN_INTERRUPT, TURN_STEER, Turn, TurnInterruptParams, TurnSteerParams
-from protocol.user_input import UserInput
+from protocol.turn import (
+    TURN_INTERRUPT,
+    TURN_STEER,
+    Turn,
+    TurnCompletedNotification,
+    TurnInterruptParams,
+    TurnSteerParams,
+)
+from protocol.user_input import (
+    ImageUserInput,
+    LocalImageUserInput,
+    MentionUserInput,
+    SkillUserInput,
+    TextUserInput,
+    UserInput,
+)
 
 P = TypeVar("P", bound=WireValue)
 R = TypeVar("R", bound=WireValue)
+
+
+Said = str | UserInput | TextUserInput | ImageUserInput | LocalImageUserInput | SkillUserInput | MentionUserInput
+"""A piece of the user's input: a text as it is, or what the wire has for it."""
+
+
+def inputs(said: Iterable[Said]) -> list[UserInput]:
+    """The same as the wire has it."""
+    pieces = (TextUserInput(text=piece) if isinstance(piece, str) else piece for piece in said)
+    return [piece if isinstance(piece, UserInput) else UserInput(piece) for piece in pieces]
 
 
 class _Request(Protocol):
@@ -39,10 +65,11 @@ class FollowedTurn:
         self._request = request
         self._gone = gone
         self._turn: Turn | None = None
+        self._strangers: list[Arrived] = []
 
     def __aiter__(self) -> Self:
-        """Its notifications as they come, each with its declaration and its typed params; the last is
-        ``turn/completed``. Each is seen once, however often it is iterated.
+        """Its notifications as they come, each with its declaration and its params (see :data:`feed.Arrived`); the
+        last is ``turn/completed``. Each is seen once, however often it is iterated.
         """
         return self
 
@@ -69,12 +96,32 @@ class FollowedTurn:
         assert self._turn is not None  # noqa: S101 - else the loop has raised
         return self._turn
 
-    async def steer(self, *more: UserInput, timeout: float = 60) -> None:
+    def texts(self) -> AsyncIterator[str]:
+        """What the model says, in pieces as they come; everything else is passed over.
+
+        :raises TurnFailed: at the end, if it failed.
+        :raises ServerGone: the connection closed before the end.
+        """
+        return _Texts(self)
+
+    async def answer(self) -> str:
+        """Wait for the end; what the model has said, with a blank line between two messages.
+
+        :raises TurnFailed: it failed. One that was interrupted has said what it has said.
+        :raises ServerGone: the connection closed first.
+        """
+        turn = await self.completed()
+        if turn.status == "failed":
+            raise TurnFailed(turn)
+        items = [item.root for item in turn.items]
+        return "\n\n".join(item.text for item in items if isinstance(item, AgentMessageThreadItem))
+
+    async def steer(self, *more: Said, timeout: float = 60) -> None:
         """Give it more input.
 
         :raises ServerError: it takes none, or has ended.
         """
-        params = TurnSteerParams(thread_id=self.thread_id, expected_turn_id=self.id, input=list(more))
+        params = TurnSteerParams(thread_id=self.thread_id, expected_turn_id=self.id, input=inputs(more))
         await self._request(TURN_STEER, params, timeout=timeout)
 
     async def interrupt(self, *, timeout: float = 60) -> None:
@@ -93,18 +140,18 @@ class FollowedTurn:
         """Nothing of it comes any more: it is completed, or the connection is closed."""
         return self._feed.ended
 
-    def accepted(self, turn: Turn) -> list[Arrived]:
-        """The server has said which turn it is; returns what has come of the one that ran before."""
+    def accepted(self, turn: Turn) -> None:
+        """The server has said which turn it is."""
         self.id = turn.id
-        early = self._feed.take_all()
-        for declaration, params in early:
+        for declaration, params in self._feed.take_all():
             if self.concerns(params):
                 self.take(declaration, params)
-        return [(declaration, params) for declaration, params in early if _turn_id(params) != self.id]
+            else:
+                self._strangers.append((declaration, params))
 
-    def refused(self) -> list[Arrived]:
-        """There is no such turn; returns what has come meanwhile."""
-        return self._feed.take_all()
+    def strangers(self) -> list[Arrived]:
+        """What has been taken and is not of this turn: of the one that ran before, or all, if there is no such turn."""
+        return self._strangers if self.id else self._feed.take_all()
 
     def concerns(self, params: Any) -> bool:
         """Whether a notification with these params is of this turn, or may be."""
@@ -116,13 +163,32 @@ class FollowedTurn:
     def take(self, declaration: ServerNotification[Any], params: Any) -> None:
         """A notification of this turn has come."""
         self._feed.put([(declaration, params)])
-        if declaration is TURN_COMPLETED and self.id:
+        if isinstance(params, TurnCompletedNotification) and self.id:
             self._turn = params.turn
             self._feed.end()
 
     def close(self) -> None:
         """The connection is closed."""
         self._feed.end()
+
+
+class _Texts:
+    """No generator, for the same reason as :class:`NotificationFeed`."""
+
+    def __init__(self, turn: FollowedTurn) -> None:
+        self._turn = turn
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        async for _, params in self._turn:
+            if isinstance(params, AgentMessageDeltaNotification):
+                return params.delta
+        ended = await self._turn.completed()
+        if ended.status == "failed":
+            raise TurnFailed(ended)
+        raise StopAsyncIteration
 
 
 def _turn_id(params: Any) -> str | None:

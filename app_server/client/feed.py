@@ -1,4 +1,4 @@
-"""Notifications that have come and that nobody has read: what ``app_server.client`` and ``followed_turn`` iterate."""
+"""Notifications that have come and that nobody has read: what clients and turns iterate."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -6,10 +6,13 @@ from typing import Any, Self
 
 import anyio
 
+from protocol.base import WireValue
 from protocol.method import ServerNotification
 
-Arrived = tuple[ServerNotification[Any], Any]
-"""A notification: its declaration and its typed params."""
+Arrived = tuple[ServerNotification[Any], WireValue]
+"""A notification: its declaration and its params. Each declaration has a class of its own for them, so that
+``isinstance(params, AgentMessageDeltaNotification)`` tells which it is, type checkers too.
+"""
 
 
 class NotificationFeed:
