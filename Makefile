@@ -70,7 +70,7 @@ schema-check: $(STAMP) ## Check that schema/ is what the declarations say
 	$(BIN)/python -m protocol.export --check
 
 unit: $(STAMP) $(if $(filter-out 0,$(APP_SERVER_WITHOUT_CLIENTS)),,$(CLIENTS)) ## Run the tests, four files at a time: many of them wait
-	$(BIN)/python -m pytest -q -n 4 --dist loadfile
+	$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
 
 test-typescript: $(STAMP) ## Check schema/ts and the examples with tsc --strict and Node (needs npm)
 	mkdir -p '$(TSC)'

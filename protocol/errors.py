@@ -6,10 +6,11 @@
     │   ├── NotInitialized
     │   ├── AlreadyInitialized
     │   └── ExperimentalApiRequired
-    ├── InputTooLarge     -32602  a turn's input is too long: the peer's fault
+    ├── InvalidParams     -32602  a filter of ``thread/list`` makes no sense: the peer's fault
+    │   └── InputTooLarge         a turn's input is too long
     └── InternalError     -32603  ours, or an upstream's
 
-The reference uses -32600 for unknown methods and bad params as well, never -32601, and -32602 for this one thing only
+The reference uses -32600 for unknown methods and bad params as well, never -32601, and -32602 for these few things only
 (wire.md section 2).
 Errors that a *client* answers to our requests are values (``jsonrpc.ErrorObject``), not exceptions of this tree.
 """
@@ -71,14 +72,18 @@ class ExperimentalApiRequired(InvalidRequest):
         super().__init__(f"{what} requires experimentalApi capability")
 
 
-class InputTooLarge(WireError):
+class InvalidParams(WireError):
+    """The params of a few requests make no sense, for which the reference has this code instead of -32600."""
+
+    code = -32602
+
+
+class InputTooLarge(InvalidParams):
     """The texts of a turn's input are too long.
 
     :param actual: their length in characters (Unicode code points), all texts together.
     :param limit: how long they may be.
     """
-
-    code = -32602
 
     def __init__(self, actual: int, limit: int = MAX_INPUT_CHARACTERS) -> None:
         super().__init__(

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from protocol.base import Int64, UInt32, WireModel, WireUnion, experimental_field
-from protocol.errors import InternalError, InvalidRequest
+from protocol.errors import InternalError, InvalidParams, InvalidRequest
 from protocol.items import ThreadItem
 from protocol.method import ClientRequest, ServerNotification
 from protocol.thread import SortDirection, Thread
@@ -209,7 +209,7 @@ class ThreadDeletedNotification(WireModel):
 
 _FAULTS = (InvalidRequest, InternalError)
 
-THREAD_LIST = ClientRequest("thread/list", ThreadListParams, ThreadListResponse, errors=_FAULTS)
+THREAD_LIST = ClientRequest("thread/list", ThreadListParams, ThreadListResponse, errors=(*_FAULTS, InvalidParams))
 """The stored threads, page by page."""
 THREAD_LOADED_LIST = ClientRequest(
     "thread/loaded/list", ThreadLoadedListParams, ThreadLoadedListResponse, errors=(InvalidRequest,)

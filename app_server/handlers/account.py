@@ -2,7 +2,6 @@
 
 import logging
 from typing import Any
-from uuid import UUID
 
 from pydantic import SecretStr
 
@@ -49,6 +48,7 @@ from protocol.account import (
 )
 from protocol.errors import InternalError, InvalidRequest
 from protocol.method import Empty
+from protocol.uuid_text import canonical_uuid
 
 log = logging.getLogger(__name__)
 
@@ -224,10 +224,10 @@ class AccountHandlers:
 
 
 def _login_id(text: str) -> str:
-    try:
-        return str(UUID(text))
-    except ValueError:
-        raise InvalidRequest(f"invalid login id: {text}") from None
+    canonical = canonical_uuid(text)
+    if canonical is None:
+        raise InvalidRequest(f"invalid login id: {text}")
+    return canonical
 
 
 def _additional_details(details: str | None) -> dict[str, Any] | None:

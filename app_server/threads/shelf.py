@@ -12,7 +12,7 @@ from app_server.threads.ids import thread_id as checked_id
 from app_server.threads.paging import items_page, loaded_page, turns_page
 from app_server.threads.registry import LoadedThreads
 from app_server.threads.thread import LiveThread
-from protocol.errors import InvalidRequest
+from protocol.errors import InvalidParams, InvalidRequest
 from protocol.thread import Thread
 from protocol.thread_store import (
     ThreadItemsListParams,
@@ -45,10 +45,11 @@ class ThreadShelf:
     async def list(self, params: ThreadListParams) -> ThreadListResponse:
         """The stored threads, page by page.
 
-        :raises InvalidRequest: a filter or the cursor makes no sense.
+        :raises InvalidRequest: the cursor or the order makes no sense.
+        :raises InvalidParams: a filter makes none.
         """
         if params.originators:
-            raise InvalidRequest("originator filtering is not supported by the local app-server")
+            raise InvalidParams("originator filtering is not supported by the local app-server")
         query = ThreadQuery(
             cursor=params.cursor,
             limit=params.limit,
@@ -222,5 +223,8 @@ def _sort_key(params: ThreadListParams) -> SortKey | None:
 def _excluded(params: ThreadListParams) -> list[str]:
     excluded = params.excluded_thread_ids or []
     if len(excluded) > MAX_EXCLUDED:
-        raise InvalidRequest(f"excludedThreadIds accepts at most {MAX_EXCLUDED} entries")
-    return [checked_id(thread_id, "excluded thread id") for thread_id in excluded]
+        raise InvalidParams(f"excludedThreadIds accepts at most {MAX_EXCLUDED} entries")
+    try:
+        return [checked_id(thread_id, "excluded thread id") for thread_id in excluded]
+    except InvalidRequest as error:
+        raise InvalidParams(error.message) from None

@@ -229,6 +229,11 @@ def fork_with_pipes(arguments: Sequence[str], env: Mapping[str, str], source: in
     return ForkedProcess(writer, status, PipeReader(stdout), PipeReader(stderr))
 
 
+def fork_on(arguments: Sequence[str], env: Mapping[str, str], stdin: int, stdout: int, stderr: int) -> ForkedProcess:
+    """As ``fork``, on these descriptors, which stay open here."""
+    return ForkedProcess(None, _fork(arguments, env, [stdin, stdout, stderr]))
+
+
 def fork_at_terminal(arguments: Sequence[str], env: Mapping[str, str], terminal: int) -> ForkedProcess:
     """As ``fork``, at a terminal of its own, which Ctrl-C and questions come from.
 

@@ -19,7 +19,7 @@ import anyio
 from anyio.abc import AsyncResource, ByteReceiveStream, ByteSendStream, ByteStream, Process, UNIXSocketStream
 
 from tests.support import reference
-from tests.support.forked import PIPE_CAPACITY, PipeReader, can_fork, fork, fork_with_pipes
+from tests.support.forked import PIPE_CAPACITY, PipeReader, can_fork, fork, fork_on, fork_with_pipes
 
 DEADLINE = 20.0
 """Seconds for any one thing to happen; far more than it takes."""
@@ -247,13 +247,13 @@ async def server_on_sockets(
     to_read, to_write = (ours, theirs) if one_for_both else socket.socketpair()
     try:
         with log.open("ab") as stderr:
-            process = await anyio.open_process(
-                words,
-                stdin=theirs.fileno(),
-                stdout=to_write.fileno(),
-                stderr=stderr,
-                env=variables,
-            )
+            streams = theirs.fileno(), to_write.fileno(), stderr.fileno()
+            process: Process
+            if words == [*COMMAND, *arguments] and can_fork(env or {}):
+                process = fork_on(arguments, variables, *streams)
+            else:
+                stdin, stdout, log_file = streams
+                process = await anyio.open_process(words, stdin=stdin, stdout=stdout, stderr=log_file, env=variables)
     finally:
         theirs.close()
         to_write.close()

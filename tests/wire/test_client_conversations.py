@@ -205,7 +205,9 @@ async def test_a_turn_that_fails_does_so_at_the_end_of_its_texts(
 ) -> None:
     await client.log_in_with_api_key("sk-x")
     thread = await client.start_thread(EPHEMERAL)
-    fake_openai.script(text="half", deltas=1, status="failed", error={"code": "insufficient_quota", "message": "Nothing left."})
+    fake_openai.script(
+        text="half", deltas=1, status="failed", error={"code": "insufficient_quota", "message": "Nothing left."}
+    )
     turn = await thread.ask("Hi")
     texts = turn.texts()
     assert await anext(texts) == "half"

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from app_server.client import ServerError, ServerGone
-from app_server.client import spawn_sync
+from app_server.client import ServerError, ServerGone, spawn_sync
 from app_server.testing.threaded_fake import ThreadedFakeOpenAI
 from protocol.account import (
     ACCOUNT_READ,

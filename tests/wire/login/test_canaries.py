@@ -79,7 +79,7 @@ async def conversation(home: Path) -> AsyncIterator[Conversation]:
     aviary = Aviary()
     async with parrot_issuer(aviary) as issuer:
         arguments = ["-c", ANY_PORT, "-c", f"chatgpt_base_url={issuer.url}/backend-api"]
-        async with running_server(home, *arguments, env=issuer.environment()) as server:
+        async with running_server(home, *arguments, env=issuer.environment(), forked=True) as server:
             talk = Conversation(server, issuer, aviary)
             await server.send({"method": "unknown"})
             yield talk

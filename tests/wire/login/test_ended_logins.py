@@ -98,7 +98,18 @@ async def test_an_id_may_be_spelled_otherwise(server: ServerProcess, spelling: s
     assert result == {"status": "canceled"}
 
 
-@pytest.mark.parametrize("text", ["", "x", "1234", "00000000-0000-4000-8000-00000000000", "{", "not-a-uuid-\u00e9"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        "1234",
+        "00000000-0000-4000-8000-00000000000",
+        "{",
+        "not-a-uuid-\u00e9",
+        "00000000-0000400-08000-000000000000",
+    ],
+)
 async def test_what_is_no_id_is_an_error_that_says_so(server: ServerProcess, text: str) -> None:
     login = await start_browser_login(server)
 

@@ -189,6 +189,7 @@ async def test_a_filter_that_cannot_be_applied_is_refused(shelf: Shelf, params: 
     """Not ignored: the client would take other threads for those it asked for."""
     error = await shelf.server.error("thread/list", params)
 
+    assert error["code"] == -32602
     assert error["message"].startswith(message)
 
 
