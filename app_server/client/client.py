@@ -1,11 +1,11 @@
 """What a parent says to a server: the handshake, logins, threads, turns. All else is :meth:`Client.request`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from pydantic import SecretStr
 
 from app_server.client.connection import Connection
+from app_server.client.feed import MAX_UNREAD
 from app_server.client.login import FollowedLogin
 from app_server.client.thread import OpenThread
 from app_server.client.turn import FollowedTurn
@@ -22,9 +22,6 @@ from protocol.account import (
 from protocol.lifecycle import INITIALIZE, ClientInfo, InitializeCapabilities, InitializeParams, InitializeResponse
 from protocol.thread import THREAD_RESUME, THREAD_START, ThreadResumeParams, ThreadStartParams
 from protocol.turn import TURN_START, TurnStartParams
-
-MAX_UNREAD: Final = 10_000
-"""Notifications of a turn that are kept for a reader that does not come; the oldest are dropped beyond that."""
 
 
 class Client(Connection):

@@ -12,7 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from app_server.client.errors import ServerError, ServerGone
-from app_server.client.feed import Arrived, NotificationFeed
+from app_server.client.feed import MAX_UNREAD, Arrived, NotificationFeed
 from app_server.client.handlers import Answers
 from app_server.pending import AnswerTimedOut, ConnectionClosed, PeerRefused, PendingRequests, result_of
 from app_server.transport.base import MessageTooLong, Transport, TransportClosed
@@ -25,9 +25,6 @@ from protocol.method import decode as decode_model
 
 P = TypeVar("P", bound=WireValue)
 R = TypeVar("R", bound=WireValue)
-
-MAX_UNREAD: Final = 10_000
-"""Notifications kept for a reader that does not come; the oldest are dropped beyond that."""
 
 MAX_ASKED: Final = 256
 """Requests of the server that are answered at once; it asks 64 at most. Those beyond that are ignored."""

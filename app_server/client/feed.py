@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import anyio
 
@@ -13,6 +13,9 @@ Arrived = tuple[ServerNotification[Any], WireValue]
 """A notification: its declaration and its params. Each declaration has a class of its own for them, so that
 ``isinstance(params, AgentMessageDeltaNotification)`` tells which it is, type checkers too.
 """
+
+MAX_UNREAD: Final = 10_000
+"""Notifications kept for a reader that does not come; the oldest are dropped beyond that."""
 
 
 class NotificationFeed:

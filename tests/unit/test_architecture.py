@@ -18,10 +18,13 @@ from app_server.auth.token_endpoint import REFRESH_TIMEOUT
 from app_server.backend.event_stream import MAX_EVENT_BYTES
 from app_server.backend.retry_after import MAX_RETRY_AFTER
 from app_server.backend.routing import LOOKUP_TIMEOUT
+from app_server.client.connection import MAX_ASKED
+from app_server.client.feed import MAX_UNREAD
 from app_server.config import Settings
 from app_server.config.settings import ModelProvider
 from app_server.lanes import CALL_OVERHEAD, Lane
 from app_server.outgoing import HIGH_WATER
+from app_server.threads import tool_arguments
 from app_server.threads.descriptors import PER_THREAD
 from app_server.threads.input_queue import MAX_WAITING_INPUTS
 from app_server.threads.inputs import MAX_SKILL_BYTES
@@ -55,6 +58,10 @@ BOUNDS: Final = {
     "a pause that an upstream asks for (`Retry-After`)": f"{MAX_RETRY_AFTER / 60:g} min",
     "a call of the parent's tools; a question to its user": f"{AT_ONCE} calls at once",
     "a tool's output for the model": f"{MAX_OUTPUT_BYTES:,} bytes",
+    "nesting of a tool call's arguments": f"{tool_arguments.MAX_DEPTH} levels",
+    "what the Python client has not been asked for: notifications; requests of the server": (
+        f"{MAX_UNREAD:,}; {MAX_ASKED} at once"
+    ),
     "deltas that the client has not read": f"{HIGH_WATER // 1024} KiB",
     "threads that are loaded": f"{ {2: 'two'}[PER_THREAD] } descriptors each",
     "a page": f"{MAX_SIZE} entries; {DEFAULT_SIZE} if nobody says",

@@ -74,7 +74,7 @@ async def run_python(heading: str, home: Path) -> str:
 async def test_the_python_program_logs_in_and_shows_the_answer_as_it_comes(
     upstream: FakeOpenAI, tmp_path: Path
 ) -> None:
-    assert await run_python("Embed it from Python", tmp_path) == "Hello, model [completed]\n"
+    assert await run_python("Embed it from Python", tmp_path) == "Hello, model"
     assert [request.bearer for request in upstream.requests.of("responses")] == ["sk-demo"]
 
 

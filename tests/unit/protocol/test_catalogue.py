@@ -119,3 +119,8 @@ def test_the_client_is_asked_and_told_by_the_names_of_the_reference() -> None:
 def test_the_errors_of_every_declaration_are_errors_of_the_wire() -> None:
     for declaration in CLIENT_REQUESTS:
         assert all(issubclass(error, WireError) for error in declaration.errors)
+
+
+def test_every_notification_has_a_class_of_its_own_for_its_params() -> None:
+    """The Python client's users tell notifications apart by it."""
+    assert len({declaration.params for declaration in SERVER_NOTIFICATIONS}) == len(SERVER_NOTIFICATIONS)
