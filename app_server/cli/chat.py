@@ -20,15 +20,12 @@ from app_server.cli.demo_parent import DemoParent
 from app_server.cli.narration import Narrator
 from app_server.cli.own_server import INTERRUPTED, leaves
 from app_server.cli.own_server import run as run_to_the_end
-from app_server.client import Client, ServerError, ServerGone, in_process
-from app_server.client.turn import FollowedTurn
+from app_server.client import FollowedTurn, OpenThread, ServerError, ServerGone, in_process
 from app_server.config import load_configuration
 from app_server.fake_openai.server import FakeOpenAI
 from app_server.logs import LEVEL_VARIABLE, configure_logging
 from app_server.version import __version__
-from protocol.thread import THREAD_START, ThreadStartParams
-from protocol.turn import TurnStartParams
-from protocol.user_input import TextUserInput, UserInput
+from protocol.thread import ThreadStartParams
 
 PROMPT: Final = "you> "
 
@@ -74,9 +71,9 @@ async def _run(console: Console) -> int:
                 await client.initialize("app-server-chat", __version__)
                 await parent.log_in(client)
                 console.say("An offline model that repeats what you say. /help tells what else there is.\n")
-                started = await client.request(THREAD_START, ThreadStartParams(dynamic_tools=parent.tools))
+                thread = await client.start_thread(ThreadStartParams(dynamic_tools=parent.tools))
                 try:
-                    return await _Chat(console, fake, client, started.thread.id).run()
+                    return await _Chat(console, fake, thread).run()
                 except* (ServerError, ServerGone, TimeoutError) as errors:
                     for error in leaves(errors):
                         console.fail(str(error))
@@ -95,11 +92,10 @@ def _is_told(direction: str, message: dict[str, Any]) -> bool:
 
 
 class _Chat:
-    def __init__(self, console: Console, fake: FakeOpenAI, client: Client, thread_id: str) -> None:
+    def __init__(self, console: Console, fake: FakeOpenAI, thread: OpenThread) -> None:
         self._console = console
         self._fake = fake
-        self._client = client
-        self._thread_id = thread_id
+        self._thread = thread
         self._turn: FollowedTurn | None = None
         self._interrupting = False
         self._status = 0
@@ -146,9 +142,7 @@ class _Chat:
 
     async def _say(self, text: str) -> None:
         self._script_answer(text)
-        self._turn = await self._client.start_turn(
-            TurnStartParams(thread_id=self._thread_id, input=[UserInput(TextUserInput(text=text))])
-        )
+        self._turn = await self._thread.ask(text)
         try:
             await self._turn.completed()
         finally:
@@ -169,7 +163,7 @@ class _Chat:
                 elif self._turn is not None and word == "/steer" and rest:
                     self._script_answer(rest)
                     with suppress(ServerError):  # it has just ended
-                        await self._turn.steer(UserInput(TextUserInput(text=rest)))
+                        await self._turn.steer(rest)
                 else:
                     await into.send(line)
 

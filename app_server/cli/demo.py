@@ -20,16 +20,14 @@ from app_server.cli.demo_parent import DemoParent
 from app_server.cli.narration import Narrator
 from app_server.cli.own_command import own_command
 from app_server.cli.own_server import leaves
-from app_server.client import Client, ServerError, ServerGone, spawn
-from app_server.client.turn import FollowedTurn
+from app_server.client import Client, FollowedTurn, ServerError, ServerGone, spawn
 from app_server.fake_openai.server import FakeOpenAI
 from protocol.account import ACCOUNT_READ, ACCOUNT_UPDATED, LOGOUT, ChatgptAccount, GetAccountParams
 from protocol.items import AgentMessageDeltaNotification, AgentMessageThreadItem
 from protocol.method import Empty
 from protocol.rate_limits import RATE_LIMITS_READ, GetAccountRateLimitsParams
-from protocol.thread import THREAD_RESUME, THREAD_START, ThreadResumeParams, ThreadStartParams
-from protocol.turn import TOKEN_USAGE_UPDATED, TurnStartParams
-from protocol.user_input import TextUserInput, UserInput
+from protocol.thread import ThreadStartParams
+from protocol.turn import TOKEN_USAGE_UPDATED
 
 DEADLINE: Final = 60
 """Seconds for the whole demonstration."""
@@ -136,12 +134,11 @@ class _Demonstration:
 
     async def converse(self, client: Client) -> str:
         self._step("A conversation begins; the parent lends the model a tool")
-        started = await client.request(THREAD_START, ThreadStartParams(dynamic_tools=self._parent.tools))
-        thread_id = started.thread.id
+        thread = await client.start_thread(ThreadStartParams(dynamic_tools=self._parent.tools))
 
         self._step("A turn; the answer comes piece by piece")
         self._fake.script(text=_PLAN, deltas=8, delay=_BETWEEN_EVENTS, headers=_LIMITS)
-        turn = await client.start_turn(_says(thread_id, "I travel to Lisbon. Where do I begin?"))
+        turn = await thread.ask("I travel to Lisbon. Where do I begin?")
         await self._check_answer(turn, _PLAN)
 
         self._step("The model calls the tool, and the token expires in the middle of the turn")
@@ -150,22 +147,22 @@ class _Demonstration:
         call = {"name": "weather", "arguments": {"city": "Lisbon"}}
         self._fake.script(tool_calls=[call], delay=_BETWEEN_EVENTS)
         self._fake.script(text=_ADVICE, deltas=6, delay=_BETWEEN_EVENTS)
-        turn = await client.start_turn(_says(thread_id, "The weather, please."))
+        turn = await thread.ask("The weather, please.")
         await self._check_answer(turn, _ADVICE)
         _check(self._parent.called == [{"city": "Lisbon"}], "the tool was not called as the model wanted it")
         _check(self._parent.asked == 2, f"the parent was asked {self._parent.asked - 1} times instead of once")
         self._check_bearers("responses", [expired, expired, self._parent.tokens.access_token])
         self._note("upstream: the tool's result met 401 with the old token, and was taken with the new one")
-        return thread_id
+        return thread.id
 
     async def resume(self, client: Client, thread_id: str) -> None:
         self._step("The server has ended; another one goes on with the conversation")
         await client.initialize("demo", "1.0")
         await self._parent.log_in(client)
-        resumed = await client.request(THREAD_RESUME, ThreadResumeParams(thread_id=thread_id))
+        resumed = await client.resume_thread(thread_id)
         _check(len(resumed.thread.turns) == 2, "the turns before are not there")
         self._fake.script(text=_TRAINS, deltas=6, delay=_BETWEEN_EVENTS)
-        turn = await client.start_turn(_says(thread_id, "And the trains?"))
+        turn = await resumed.ask("And the trains?")
         await self._check_answer(turn, _TRAINS)
         sent = self._fake.requests.of("responses")[-1].body.decode()
         _check("Sunny, 24 °C" in sent and _PLAN in sent, "the model was not told what had been said before")
@@ -217,10 +214,6 @@ class _Demonstration:
 
     def _note(self, text: str) -> None:
         self._console.say(f"     {text}")
-
-
-def _says(thread_id: str, text: str) -> TurnStartParams:
-    return TurnStartParams(thread_id=thread_id, input=[UserInput(TextUserInput(text=text))])
 
 
 def _check(held: bool, otherwise: str) -> None:

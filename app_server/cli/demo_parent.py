@@ -11,14 +11,11 @@ from app_server.fake_openai.server import FakeOpenAI
 from protocol.account import (
     ACCOUNT_UPDATED,
     LOGIN_COMPLETED,
-    LOGIN_START,
     REFRESH_AUTH_TOKENS,
     AccountLoginCompletedNotification,
     AccountUpdatedNotification,
-    ChatgptAuthTokensLogin,
     ChatgptAuthTokensRefreshParams,
     ChatgptAuthTokensRefreshResponse,
-    LoginAccountParams,
 )
 from protocol.items import DynamicToolCallOutputContentItem, InputTextDynamicToolCallOutputContentItem
 from protocol.tools import (
@@ -70,12 +67,7 @@ class DemoParent:
 
     async def log_in(self, client: Client) -> tuple[AccountLoginCompletedNotification, AccountUpdatedNotification]:
         """Hand its tokens to a server; returns what the server then announces."""
-        login = ChatgptAuthTokensLogin(
-            type="chatgptAuthTokens",
-            access_token=SecretStr(self.tokens.access_token),
-            chatgpt_account_id=self.tokens.account.account_id,
-        )
-        await client.request(LOGIN_START, LoginAccountParams(login))
+        await client.log_in_with_tokens(self.tokens.access_token, self.tokens.account.account_id)
         return await client.notification(LOGIN_COMPLETED), await client.notification(ACCOUNT_UPDATED)
 
     async def _refresh(self, params: ChatgptAuthTokensRefreshParams) -> ChatgptAuthTokensRefreshResponse:

@@ -15,7 +15,7 @@ from app_server.client import Client, Handlers, ServerGone, in_process, spawn
 from app_server.config import load_configuration
 from app_server.fake_openai.tokens import TokenSet
 from app_server.version import __version__
-from protocol.account import ACCOUNT_UPDATED, LOGIN_START, ChatgptAuthTokensLogin, LoginAccountParams
+from protocol.account import ACCOUNT_UPDATED
 
 
 @dataclass(frozen=True)
@@ -95,13 +95,6 @@ async def log_in(client: Client, tokens: TokenSet) -> None:
     :raises ServerError: the server refused.
     :raises ServerGone: the connection closed.
     """
-    login = ChatgptAuthTokensLogin.model_validate(
-        {
-            "type": "chatgptAuthTokens",
-            "accessToken": tokens.access_token,
-            "chatgptAccountId": tokens.account.account_id,
-            "chatgptPlanType": tokens.account.plan_type,
-        }
-    )
-    await client.request(LOGIN_START, LoginAccountParams(login))
+    account = tokens.account
+    await client.log_in_with_tokens(tokens.access_token, account.account_id, account.plan_type)
     await client.notification(ACCOUNT_UPDATED)
