@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from app_server.client.connection import Connection
 from app_server.client.feed import MAX_UNREAD
-from app_server.client.login import FollowedLogin
+from app_server.client.login import FollowedLogin, Started
 from app_server.client.thread import OpenThread
 from app_server.client.turn import FollowedTurn
 from protocol.account import (
@@ -69,21 +69,21 @@ class Client(Connection):
 
         :param timeout: seconds for it to begin; the user has ten minutes.
         """
-        login = FollowedLogin(ChatgptLoginStarted, self.request, self._gone)
-        with self._followed_by(login):
-            params = LoginAccountParams(ChatgptLogin(type="chatgpt"))
-            login.begun((await self.request(LOGIN_START, params, timeout=timeout)).root)
-        return login
+        return await self._begin_login(ChatgptLoginStarted, ChatgptLogin(type="chatgpt"), timeout)
 
     async def log_in_with_device_code(self, *, timeout: float = 60) -> FollowedLogin[DeviceCodeLoginStarted]:
         """Begin a login for which the user opens ``started.verification_url`` anywhere and types ``started.user_code``.
 
         :param timeout: seconds for it to begin; the user has fifteen minutes.
         """
-        login = FollowedLogin(DeviceCodeLoginStarted, self.request, self._gone)
+        return await self._begin_login(DeviceCodeLoginStarted, DeviceCodeLogin(type="chatgptDeviceCode"), timeout)
+
+    async def _begin_login(
+        self, kind: type[Started], wanted: ChatgptLogin | DeviceCodeLogin, timeout: float
+    ) -> FollowedLogin[Started]:
+        login = FollowedLogin(kind, self.request, self._gone)
         with self._followed_by(login):
-            params = LoginAccountParams(DeviceCodeLogin(type="chatgptDeviceCode"))
-            login.begun((await self.request(LOGIN_START, params, timeout=timeout)).root)
+            login.begun((await self.request(LOGIN_START, LoginAccountParams(wanted), timeout=timeout)).root)
         return login
 
     async def start_thread(self, params: ThreadStartParams | None = None, *, timeout: float = 60) -> OpenThread:

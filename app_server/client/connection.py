@@ -38,6 +38,12 @@ _TRACE_MEMBERS: Final = ("traceparent", "tracestate")
 log = logging.getLogger(__name__)
 
 
+class SendRequest(Protocol):
+    """:meth:`Connection.request`, for what needs no more of a connection."""
+
+    async def __call__(self, declaration: ClientRequest[P, R], params: P, *, timeout: float = 60) -> R: ...
+
+
 class Follower(Protocol):
     """Follows one thing, and takes the notifications that are about it, so that nobody else sees them."""
 

@@ -2,10 +2,11 @@
 :meth:`Client.log_in_with_device_code` begin one."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import anyio
 
+from app_server.client.connection import SendRequest
 from app_server.client.errors import InvalidAnswer, LoginFailed
 from app_server.client.feed import Arrived
 from protocol.account import (
@@ -16,18 +17,12 @@ from protocol.account import (
     DeviceCodeLoginStarted,
 )
 from protocol.base import WireValue
-from protocol.method import ClientRequest, ServerNotification
+from protocol.method import ServerNotification
 
-P = TypeVar("P", bound=WireValue)
-R = TypeVar("R", bound=WireValue)
 Started = TypeVar("Started", ChatgptLoginStarted, DeviceCodeLoginStarted)
 
 PATIENCE: Final = 1000.0
 """Seconds: more than the server itself waits for the user, which is 15 minutes at most."""
-
-
-class _Request(Protocol):
-    async def __call__(self, declaration: ClientRequest[P, R], params: P, *, timeout: float = 60) -> R: ...
 
 
 class FollowedLogin(Generic[Started]):
@@ -41,7 +36,7 @@ class FollowedLogin(Generic[Started]):
     started: Started
     """What the user needs: ``auth_url``, or ``verification_url`` and ``user_code``."""
 
-    def __init__(self, kind: type[Started], request: _Request, gone: Callable[[], Awaitable[Exception]]) -> None:
+    def __init__(self, kind: type[Started], request: SendRequest, gone: Callable[[], Awaitable[Exception]]) -> None:
         self._kind: type[Started] = kind
         self.login_id = ""
         """Known once the server has begun it."""

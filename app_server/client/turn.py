@@ -4,13 +4,13 @@ The turn as the server carries it out is ``app_server.threads.turn``.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self
 
+from app_server.client.connection import SendRequest
 from app_server.client.errors import TurnFailed
 from app_server.client.feed import Arrived, NotificationFeed
-from protocol.base import WireValue
 from protocol.items import AgentMessageDeltaNotification, AgentMessageThreadItem
-from protocol.method import ClientRequest, ServerNotification
+from protocol.method import ServerNotification
 from protocol.turn import (
     TURN_INTERRUPT,
     TURN_STEER,
@@ -28,10 +28,6 @@ from protocol.user_input import (
     UserInput,
 )
 
-P = TypeVar("P", bound=WireValue)
-R = TypeVar("R", bound=WireValue)
-
-
 Said = str | UserInput | TextUserInput | ImageUserInput | LocalImageUserInput | SkillUserInput | MentionUserInput
 """A piece of the user's input: a text as it is, or what the wire has for it."""
 
@@ -40,10 +36,6 @@ def inputs(said: Iterable[Said]) -> list[UserInput]:
     """The same as the wire has it."""
     pieces = (TextUserInput(text=piece) if isinstance(piece, str) else piece for piece in said)
     return [piece if isinstance(piece, UserInput) else UserInput(piece) for piece in pieces]
-
-
-class _Request(Protocol):
-    async def __call__(self, declaration: ClientRequest[P, R], params: P, *, timeout: float = 60) -> R: ...
 
 
 class FollowedTurn:
@@ -56,7 +48,7 @@ class FollowedTurn:
     """
 
     def __init__(
-        self, thread_id: str, request: _Request, gone: Callable[[], Awaitable[Exception]], max_unread: int
+        self, thread_id: str, request: SendRequest, gone: Callable[[], Awaitable[Exception]], max_unread: int
     ) -> None:
         self.thread_id = thread_id
         self.id = ""
