@@ -235,7 +235,7 @@ class Accounts:
             committed.append(tokens)
 
         committed: list[ManagedTokens] = []
-        with pending.scope:
+        with pending.cancellable():
             try:
                 await flow.run(commit)
             except LoginFailed as failure:
@@ -244,7 +244,7 @@ class Accounts:
             await self._announce_login(pending, committed[0])
 
     async def _confirm(self, pending: PendingLogin, tokens: ExternalTokens) -> None:
-        with pending.scope:
+        with pending.cancellable():
             await self._announce_login(pending, tokens)
 
     async def _announce_login(self, pending: PendingLogin, credential: Credential) -> None:

@@ -4,7 +4,8 @@ Whatever replaces it announces its failure first, and what was abandoned can cha
 cancelled, and the commit gate of ``auth.manager`` asks :meth:`PendingLogins.pass_gate` at the last moment.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, Literal, Protocol, TypeVar
 
 import anyio
@@ -62,7 +63,7 @@ class PendingLogin:
     def __init__(self, kind: Kind) -> None:
         self.kind: Final = kind
         self.flow: LoginFlow | None = None
-        self.scope = anyio.CancelScope()
+        self._scope = anyio.CancelScope()
         self.known = False
         """Whether the client knows of it, so that its end has to be announced."""
         self.past_gate = False
@@ -70,6 +71,20 @@ class PendingLogin:
         self.saved = False
         self.settled = anyio.Event()
         """Set when it is known whether it could be saved."""
+
+    @contextmanager
+    def cancellable(self) -> Iterator[None]:
+        """What is done within is cancelled with the login; also when that has been cancelled before."""
+        # One scope for each block: none may be entered twice.
+        with anyio.CancelScope() as scope:
+            if self._scope.cancel_called:
+                scope.cancel()
+            self._scope = scope
+            yield
+
+    def cancel(self) -> None:
+        """End what is being done for it, and what would be."""
+        self._scope.cancel()
 
     @property
     def login_id(self) -> str | None:
@@ -104,7 +119,7 @@ class PendingLogins:
         """Cancel what is pending, if anything, and announce that it failed."""
         pending, self._current = self._current, None
         if pending is not None:
-            pending.scope.cancel()
+            pending.cancel()
             if pending.known:
                 self._announce(pending.login_id, pending.text_if_abandoned(replacement))
 
@@ -145,7 +160,7 @@ class PendingLogins:
         :returns: the flow, or None if the login was abandoned meanwhile; nothing of it is left then.
         :raises AuthError: the flow cannot be started.
         """
-        with pending.scope:
+        with pending.cancellable():
             if self._last_flow is not None:
                 await self._last_flow.aclose()
             flow = await start()

@@ -253,7 +253,30 @@ async def test_a_thread_that_is_not_there_is_an_error_of_the_server(client: Clie
         await client.resume_thread("01a1fe43-bc31-7342-bc75-1b149d47772c")
 
 
-# Without an event loop
+# On another event loop, and without one
+
+
+@pytest.mark.app_server(in_process=False)
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_a_parent_on_trio_logs_in_and_converses(
+    app_server: ServerUnderTest, fake_openai: ThreadedFakeOpenAI
+) -> None:
+    async with app_server.connect() as client:
+        login = await client.log_in_with_browser()
+        assert await visit(login.started.auth_url) == 200
+        await login.completed()
+        tokens = fake_openai.mint()
+        await client.log_in_with_tokens(tokens.access_token, tokens.account.account_id)
+        thread = await client.start_thread(EPHEMERAL)
+        fake_openai.expire_tokens()
+        fake_openai.script(text="Hello, you", deltas=4)
+        turn = await thread.ask("Hi")
+        assert "".join([text async for text in turn.texts()]) == "Hello, you"
+        fake_openai.fault("responses", hang_after_events=6)
+        turn = await thread.ask("And?")
+        assert await anext(turn.texts())
+        await turn.interrupt()
+        assert (await turn.completed()).status == "interrupted"
 
 
 def test_the_same_is_there_for_callers_without_an_event_loop(
