@@ -134,4 +134,5 @@ def _answer(request_id: str | int, client: dict[str, str], codex_home: str) -> b
         "platformOs": platform_os(),
     }
     text = json.dumps({"id": request_id, "result": result}, ensure_ascii=False, separators=(",", ":"))
-    return text.encode() + b"\n"
+    # As jsonrpc does for every line.
+    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").encode() + b"\n"

@@ -48,6 +48,8 @@ def _read(file: Path) -> str:
 
 
 def _unified(file: Path, before: str | None, after: str | None) -> str:
+    if before == after:
+        return ""
     lines = difflib.unified_diff(
         (before or "").splitlines(keepends=True),
         (after or "").splitlines(keepends=True),
