@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from protocol.base import Int64, UInt64, WireModel, WireUnion
+from protocol.function_output import FunctionCallOutputBody
 from protocol.method import ServerNotification
 from protocol.user_input import UserInput
 
@@ -83,6 +84,15 @@ class AgentMessageThreadItem(TimedItem):
     questions: None = None
 
 
+class FunctionCallOutputThreadItem(TimedItem):
+    """What a tool has delivered without having been called (`toolOutput`)."""
+
+    type: Literal["functionCallOutput"] = "functionCallOutput"
+    name: str
+    namespace: str | None = None
+    output: FunctionCallOutputBody
+
+
 class PlanThreadItem(TimedItem):
     """A plan that the model proposes, in plan mode."""
 
@@ -122,6 +132,7 @@ class ThreadItem(
         Annotated[
             UserMessageThreadItem
             | AgentMessageThreadItem
+            | FunctionCallOutputThreadItem
             | PlanThreadItem
             | ReasoningThreadItem
             | DynamicToolCallThreadItem

@@ -6,6 +6,7 @@ from pydantic import Field, WithJsonSchema
 
 from protocol.base import Int64, WireModel, experimental_field
 from protocol.errors import InternalError, InvalidRequest
+from protocol.function_output import FunctionCallOutputBody
 from protocol.items import ThreadItem
 from protocol.method import ClientRequest, ServerNotification
 from protocol.permissions import ApprovalsReviewer, AskForApproval, SandboxPolicy
@@ -58,6 +59,16 @@ class AdditionalContextEntry(WireModel):
     name: str | None = None
 
 
+class TurnToolOutput(WireModel):
+    """What a tool delivers that the model has not called: content of no authority, in place of the user's words."""
+
+    name: str
+    namespace: str | None = None
+    output: FunctionCallOutputBody
+    retain: bool = False
+    """Accepted; every output stays in the history until it is summed up."""
+
+
 class Turn(WireModel):
     """What the user asked for and what came of it."""
 
@@ -95,6 +106,8 @@ class TurnStartParams(WireModel):
     output_schema: Any = None
     """JSON Schema of the final message of this turn."""
     collaboration_mode: CollaborationMode | None = experimental_field()
+    tool_output: TurnToolOutput | None = None
+    """In place of an input, which has to be empty then."""
 
 
 class TurnStartResponse(WireModel):

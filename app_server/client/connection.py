@@ -4,8 +4,10 @@ What is said over it in particular stands in ``client``; ``starting`` makes conn
 """
 
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol, TypeVar
 
 import anyio
@@ -51,17 +53,28 @@ class Follower(Protocol):
     def ended(self) -> bool:
         """Nothing of it comes any more."""
 
+    def may_concern(self, params: Any) -> bool:
+        """Whether a notification with these params may be about it, as long as the server has not said what it is."""
+
     def concerns(self, params: Any) -> bool:
-        """Whether a notification with these params is about it; or may be, as long as it is not known what it is."""
+        """Whether it is about it."""
 
     def take(self, declaration: ServerNotification[Any], params: Any) -> None:
         """One has come."""
 
-    def strangers(self) -> list[Arrived]:
-        """What has been taken and was not about it, to be given back."""
-
     def close(self) -> None:
         """The connection is closed."""
+
+
+@dataclass
+class _Held:
+    """A notification that has come before the answers which tell whom it is for."""
+
+    arrived: Arrived
+    waiting: list[Follower]
+    """Whom it may be for."""
+    taken: bool
+    """Somebody follows what it is about."""
 
 
 class Connection:
@@ -90,6 +103,8 @@ class Connection:
         self._pending = PendingRequests()
         self._feed = NotificationFeed(MAX_UNREAD)
         self._followers: list[Follower] = []
+        self._beginning: list[Follower] = []
+        self._held: deque[_Held] = deque(maxlen=MAX_UNREAD)
         self._asked = 0
 
     async def request(
@@ -165,18 +180,26 @@ class Connection:
     def _followed_by(self, follower: Follower) -> Iterator[None]:
         """From now on it takes what concerns it; what is done within asks for it to begin, and tells it what it is.
 
-        It comes first because notifications may come in the same breath as the answer.
+        Notifications may come in the same breath as the answer, and so may the end of the connection.
         """
-        self._followers.append(follower)
+        self._beginning.append(follower)
         try:
             yield
-        except BaseException:
-            self._followers.remove(follower)
-            raise
+            self._followers.append(follower)
         finally:
-            self._feed.put(follower.strangers())
+            self._beginning.remove(follower)
+            self._settle(follower)
         if self._feed.ended:
             follower.close()
+
+    def _settle(self, follower: Follower) -> None:
+        """Give it what has been held for it; what nobody waits for any more is for everybody, or has been taken."""
+        for held in self._held:
+            if follower in held.waiting:
+                held.waiting.remove(follower)
+                held.taken |= _told(follower, held.arrived)
+        self._feed.put(held.arrived for held in self._held if not (held.waiting or held.taken))
+        self._held = deque((held for held in self._held if held.waiting), MAX_UNREAD)
 
     async def _receive(self) -> bytes | None:
         while True:
@@ -225,12 +248,13 @@ class Connection:
         except InvalidRequest as error:
             log.warning("ignored %s: %s", message.method, error.message)
             return
-        takers = [follower for follower in self._followers if follower.concerns(params)]
-        for follower in takers:
-            follower.take(declaration, params)
+        arrived = declaration, params
+        takers = [follower for follower in self._followers if _told(follower, arrived)]
         self._followers = [follower for follower in self._followers if not follower.ended]
-        if not takers:
-            self._feed.put([(declaration, params)])
+        if waiting := [follower for follower in self._beginning if follower.may_concern(params)]:
+            self._held.append(_Held(arrived, waiting, bool(takers)))
+        elif not takers:
+            self._feed.put([arrived])
 
     def _be_asked(self, request: Request) -> None:
         if self._asked < MAX_ASKED:
@@ -247,3 +271,12 @@ class Connection:
             log.debug("the server is gone; nobody waits for the answer")
         finally:
             self._asked -= 1
+
+
+def _told(follower: Follower, arrived: Arrived) -> bool:
+    """Tell it what concerns it; whether it did."""
+    declaration, params = arrived
+    concerned = not follower.ended and follower.concerns(params)
+    if concerned:
+        follower.take(declaration, params)
+    return concerned

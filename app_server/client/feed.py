@@ -42,12 +42,6 @@ class NotificationFeed:
         self.ended = True
         self._wake()
 
-    def take_all(self) -> list[Arrived]:
-        """Empty it."""
-        unread = list(self._unread)
-        self._unread.clear()
-        return unread
-
     def __aiter__(self) -> Self:
         """It is its own iterator."""
         return self

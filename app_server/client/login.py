@@ -8,7 +8,6 @@ import anyio
 
 from app_server.client.connection import SendRequest
 from app_server.client.errors import InvalidAnswer, LoginFailed
-from app_server.client.feed import Arrived
 from protocol.account import (
     LOGIN_CANCEL,
     AccountLoginCompletedNotification,
@@ -42,7 +41,6 @@ class FollowedLogin(Generic[Started]):
         """Known once the server has begun it."""
         self._request = request
         self._gone = gone
-        self._early: list[Arrived] = []
         self._outcome: AccountLoginCompletedNotification | None = None
         self._ended = anyio.Event()
 
@@ -54,8 +52,10 @@ class FollowedLogin(Generic[Started]):
         :raises ServerGone: the connection closed first.
         :raises TimeoutError: nothing of it within that time.
         """
-        with anyio.fail_after(timeout):
+        with anyio.move_on_after(timeout):
             await self._ended.wait()
+        if not self.ended:
+            raise TimeoutError(f"the login did not end within {timeout:g} s")
         if self._outcome is None:
             raise await self._gone()
         if not self._outcome.success:
@@ -81,29 +81,19 @@ class FollowedLogin(Generic[Started]):
         if not isinstance(started, self._kind):
             raise InvalidAnswer(f"the server has begun another kind of login than {self._kind.__name__}")
         self.started, self.login_id = started, started.login_id
-        early, self._early = self._early, []
-        for declaration, params in early:
-            if self.concerns(params):
-                self.take(declaration, params)
-            else:
-                self._early.append((declaration, params))
 
-    def strangers(self) -> list[Arrived]:
-        """What has been taken and is not of this login: the end of the one before, or all, if none was begun."""
-        return self._early
+    def may_concern(self, params: Any) -> bool:
+        """Whether a notification with these params is the end of a login."""
+        return isinstance(params, AccountLoginCompletedNotification)
 
     def concerns(self, params: Any) -> bool:
-        """Whether a notification with these params is of this login, or may be."""
-        is_end = isinstance(params, AccountLoginCompletedNotification)
-        return is_end and not self.ended and self.login_id in ("", params.login_id)
+        """Whether it is the end of this one."""
+        return isinstance(params, AccountLoginCompletedNotification) and params.login_id == self.login_id
 
     def take(self, declaration: ServerNotification[Any], params: Any) -> None:
-        """A notification of this login has come."""
-        if self.login_id:
-            self._outcome = params
-            self._ended.set()
-        else:
-            self._early.append((declaration, params))
+        """The end of this login has come."""
+        self._outcome = params
+        self._ended.set()
 
     def close(self) -> None:
         """The connection is closed."""

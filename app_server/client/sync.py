@@ -3,7 +3,7 @@
 Arguments, results and exceptions are those of the async client; each method here is one of its methods, waited for.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial, wraps
 from typing import IO, Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack
@@ -73,32 +73,32 @@ class _Loop:
 
         return call
 
+    def iterating(self, values: AsyncIterator[T]) -> Iterator[T]:
+        """The same values, none of which is None."""
+
+        async def following() -> T | None:
+            return await anext(values, None)
+
+        return iter(self.blocking(following), None)
+
 
 class SyncTurn:
     """See :class:`FollowedTurn`; iterating it gives its notifications as they come. ``interrupt`` is for another thread
     than the one that reads it."""
 
     def __init__(self, turn: FollowedTurn, loop: _Loop) -> None:
-        self.id, self._turn, self._loop = turn.id, turn, loop
+        self.id, self.thread_id, self._turn, self._loop = turn.id, turn.thread_id, turn, loop
         self.completed = loop.blocking(turn.completed)
         self.answer = loop.blocking(turn.answer)
         self.steer = loop.blocking(turn.steer)
         self.interrupt = loop.blocking(turn.interrupt)
 
     def __iter__(self) -> Iterator[Arrived]:
-        async def following() -> Arrived | None:
-            return await anext(self._turn, None)
-
-        return iter(self._loop.blocking(following), None)
+        return self._loop.iterating(self._turn)
 
     def texts(self) -> Iterator[str]:
         """What the model says, in pieces as they come."""
-        texts = self._turn.texts()
-
-        async def following() -> str | None:
-            return await anext(texts, None)
-
-        return iter(self._loop.blocking(following), None)
+        return self._loop.iterating(self._turn.texts())
 
 
 class SyncLogin(Generic[Started]):
@@ -106,6 +106,7 @@ class SyncLogin(Generic[Started]):
 
     def __init__(self, login: FollowedLogin[Started], loop: _Loop) -> None:
         self.started: Started = login.started
+        self.login_id = login.login_id
         self.completed = loop.blocking(login.completed)
         self.cancel = loop.blocking(login.cancel)
 
@@ -132,6 +133,10 @@ class SyncClient:
         self.notification = loop.blocking(client.notification)
         self.log_in_with_api_key = loop.blocking(client.log_in_with_api_key)
         self.log_in_with_tokens = loop.blocking(client.log_in_with_tokens)
+
+    def notifications(self) -> Iterator[Arrived]:
+        """Notifications as they come; ends with the connection."""
+        return self._loop.iterating(self._client.notifications())
 
     def log_in_with_browser(self, *, timeout: float = 60) -> SyncLogin[ChatgptLoginStarted]:
         """Begin a login in a browser on this machine."""

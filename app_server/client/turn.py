@@ -57,7 +57,6 @@ class FollowedTurn:
         self._request = request
         self._gone = gone
         self._turn: Turn | None = None
-        self._strangers: list[Arrived] = []
 
     def __aiter__(self) -> Self:
         """Its notifications as they come, each with its declaration and its params (see :data:`feed.Arrived`); the
@@ -97,7 +96,8 @@ class FollowedTurn:
         return _Texts(self)
 
     async def answer(self) -> str:
-        """Wait for the end; what the model has said, with a blank line between two messages.
+        """Wait for the end; the model's final answer, which is the last of its messages if it calls none so. Empty if
+        it has said nothing; :meth:`texts` has what it says on the way.
 
         :raises TurnFailed: it failed. One that was interrupted has said what it has said.
         :raises ServerGone: the connection closed first.
@@ -105,8 +105,8 @@ class FollowedTurn:
         turn = await self.completed()
         if turn.status == "failed":
             raise TurnFailed(turn)
-        items = [item.root for item in turn.items]
-        return "\n\n".join(item.text for item in items if isinstance(item, AgentMessageThreadItem))
+        # No other message is told with the end (wire.md section 14).
+        return "".join(item.root.text for item in turn.items if isinstance(item.root, AgentMessageThreadItem))
 
     async def steer(self, *more: Said, timeout: float = 60) -> None:
         """Give it more input.
@@ -135,27 +135,19 @@ class FollowedTurn:
     def accepted(self, turn: Turn) -> None:
         """The server has said which turn it is."""
         self.id = turn.id
-        for declaration, params in self._feed.take_all():
-            if self.concerns(params):
-                self.take(declaration, params)
-            else:
-                self._strangers.append((declaration, params))
 
-    def strangers(self) -> list[Arrived]:
-        """What has been taken and is not of this turn: of the one that ran before, or all, if there is no such turn."""
-        return self._strangers if self.id else self._feed.take_all()
+    def may_concern(self, params: Any) -> bool:
+        """Whether a notification with these params is of a turn of this thread."""
+        return _turn_id(params) is not None and params.thread_id == self.thread_id
 
     def concerns(self, params: Any) -> bool:
-        """Whether a notification with these params is of this turn, or may be."""
-        turn_id = _turn_id(params)
-        return (
-            turn_id is not None and not self.ended and params.thread_id == self.thread_id and self.id in ("", turn_id)
-        )
+        """Whether it is of this turn."""
+        return _turn_id(params) == self.id and self.may_concern(params)
 
     def take(self, declaration: ServerNotification[Any], params: Any) -> None:
         """A notification of this turn has come."""
         self._feed.put([(declaration, params)])
-        if isinstance(params, TurnCompletedNotification) and self.id:
+        if isinstance(params, TurnCompletedNotification):
             self._turn = params.turn
             self._feed.end()
 

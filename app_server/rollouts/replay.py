@@ -156,7 +156,7 @@ class Replay:
             return
         if told.get("type") == "UserMessage" and not self.preview:
             self.preview = preview_of(told)
-        if not self._paginated and told.get("type") not in ("DynamicToolCall", "Plan"):
+        if not self._paginated and told.get("type") not in ("DynamicToolCall", "FunctionCallOutput", "Plan"):
             return  # the legacy form has events of its own for all others
         item = item_of(told, payload.get("started_at_ms"), payload.get("completed_at_ms"))
         if item is None or not isinstance(turn_id, str):

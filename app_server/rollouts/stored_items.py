@@ -14,6 +14,7 @@ from protocol.items import (
     AgentMessageThreadItem,
     ContextCompactionThreadItem,
     DynamicToolCallThreadItem,
+    FunctionCallOutputThreadItem,
     PlanThreadItem,
     ReasoningThreadItem,
     ThreadItem,
@@ -24,6 +25,7 @@ from protocol.turn_error import CodexErrorInfo, TurnError
 ItemVariant = (
     UserMessageThreadItem
     | AgentMessageThreadItem
+    | FunctionCallOutputThreadItem
     | PlanThreadItem
     | ReasoningThreadItem
     | DynamicToolCallThreadItem
@@ -43,6 +45,9 @@ def stored(item: ItemVariant) -> dict[str, Any]:
             kind, rest = "UserMessage", {"client_id": item.client_id, "content": _stored_content(item)}
         case AgentMessageThreadItem():
             kind, rest = "AgentMessage", {"content": [{"type": "Text", "text": item.text}], "phase": item.phase}
+        case FunctionCallOutputThreadItem():
+            output = item.output.model_dump(mode="json")
+            kind, rest = "FunctionCallOutput", {"name": item.name, "namespace": item.namespace, "output": output}
         case PlanThreadItem():
             kind, rest = "Plan", {"text": item.text}
         case ReasoningThreadItem():
@@ -170,6 +175,15 @@ def _read_agent(told: dict[str, Any]) -> dict[str, Any]:
     return {"type": "agentMessage", "text": text, "phase": told.get("phase")}
 
 
+def _read_output(told: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "functionCallOutput",
+        "name": told["name"],
+        "namespace": told.get("namespace"),
+        "output": told["output"],
+    }
+
+
 def _read_plan(told: dict[str, Any]) -> dict[str, Any]:
     return {"type": "plan", "text": told["text"]}
 
@@ -203,6 +217,7 @@ def _read_compaction(told: dict[str, Any]) -> dict[str, Any]:
 _READERS: Final[dict[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     "UserMessage": _read_user,
     "AgentMessage": _read_agent,
+    "FunctionCallOutput": _read_output,
     "Plan": _read_plan,
     "Reasoning": _read_reasoning,
     "DynamicToolCall": _read_call,

@@ -152,10 +152,12 @@ def _said_last(items: list[Item]) -> str:
 
 def _later_half(items: list[Item]) -> list[Item]:
     """The later half of what was said, and all of what the model was told about its surroundings. Outputs whose calls
-    are left behind are left behind as well: they would be refused."""
+    are left behind are left behind as well: they would be refused. What a tool has delivered unasked has no call."""
     middle = len(items) // 2
     later = [item for item in items[:middle] if is_context(item)] + items[middle:]
     calls = {item.get("call_id") for item in later if str(item.get("type")).endswith("_call")}
     return [
-        item for item in later if not str(item.get("type")).endswith("_call_output") or item.get("call_id") in calls
+        item
+        for item in later
+        if not str(item.get("type")).endswith("_call_output") or item.get("call_id") in {None, *calls}
     ]

@@ -10,7 +10,7 @@ _NEEDED: Final = {
     "message": ("role", "content"),
     "reasoning": ("summary",),
     "function_call": ("name", "arguments", "call_id"),
-    "function_call_output": ("call_id", "output"),
+    "function_call_output": ("output",),
     "custom_tool_call": ("name", "input", "call_id"),
     "custom_tool_call_output": ("call_id", "output"),
 }

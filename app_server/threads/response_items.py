@@ -41,6 +41,12 @@ def call_output(call: Item, output: Any) -> Item:
     return {"type": kind, "id": f"{_PREFIXES[kind]}{uuid7()}", "call_id": call["call_id"], "output": output}
 
 
+def tool_output(item_id: str, name: str, namespace: str | None, output: Any) -> Item:
+    """What a tool has delivered that was not called."""
+    named = {"name": name} if namespace is None else {"name": name, "namespace": namespace}
+    return {"type": "function_call_output", "id": item_id, **named, "output": output}
+
+
 def to_send_again(item: Item) -> Item:
     """An item of the model as it is sent back: without what only the model's side needs, and without an id that is
     none of its kind."""

@@ -15,6 +15,9 @@ from protocol.tools import DynamicToolCallResponse
 MAX_OUTPUT_BYTES: Final = 12_000
 """Bytes of text that one call may give to the model, unless told otherwise: 3,000 tokens, as in the reference."""
 
+AUDIO_OMITTED: Final = "audio content omitted because you do not support audio input"
+"""What the model reads in place of a sound."""
+
 
 def output_for_model(
     response: DynamicToolCallResponse, max_bytes: int = MAX_OUTPUT_BYTES
@@ -34,7 +37,7 @@ def output_for_model(
     if len(items) == 1 and isinstance(items[0], InputTextDynamicToolCallOutputContentItem):
         output: str | list[dict[str, Any]] = truncate_middle(items[0].text, max_bytes)
     else:
-        output = _limit(list(filter(None, map(_part, items))), max_bytes)
+        output = limit_texts(list(filter(None, map(_part, items))), max_bytes)
     return output, response.content_items, response.success
 
 
@@ -60,10 +63,11 @@ def _part(item: _Content) -> dict[str, Any] | None:
         case InputImageDynamicToolCallOutputContentItem(image_url=url):
             return image_part(url)
         case _:
-            return {"type": "input_text", "text": "audio content omitted because you do not support audio input"}
+            return {"type": "input_text", "text": AUDIO_OMITTED}
 
 
-def _limit(parts: list[dict[str, Any]], max_bytes: int) -> list[dict[str, Any]]:
+def limit_texts(parts: list[dict[str, Any]], max_bytes: int = MAX_OUTPUT_BYTES) -> list[dict[str, Any]]:
+    """The parts, with the texts beyond the limit, all of them together, cut in the middle or left out."""
     kept: list[dict[str, Any]] = []
     left = max_bytes // BYTES_PER_TOKEN
     omitted = 0

@@ -100,12 +100,13 @@ class RunningTurn:
 
     def steer(self, more: Input) -> None:
         """Give it more input. The model's answer under way is cut off, and what it has said so far is kept; a summary
-        under way is waited for, because what follows needs it.
+        under way is waited for, because what follows needs it. What a tool delivers waits for the end of the answer:
+        it has not the authority to interrupt.
 
         :raises TooMuchInput: it has not taken in what it was given before.
         """
         self._inputs.add(more)
-        if not self._compaction.runs:
+        if more.output is None and not self._compaction.runs:
             self._answers.cut()
 
     def interrupt(self) -> None:

@@ -1,17 +1,16 @@
 """Beginning turns, giving them more input, and ending them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from anyio.abc import TaskGroup
 
 from app_server.backend.responses import ResponsesApi
-from app_server.threads import inputs
+from app_server.threads import inputs, unasked_output
+from app_server.threads.additional_context import added_items
 from app_server.threads.errors import CompactionRuns
-from app_server.threads.ids import uuid7
 from app_server.threads.input_queue import Input, TooMuchInput
 from app_server.threads.registry import LoadedThreads
-from app_server.threads.response_items import Item
 from app_server.threads.settings import absolute
 from app_server.threads.thread import LiveThread
 from app_server.threads.tool_calls import ParentTools
@@ -19,13 +18,11 @@ from app_server.threads.turn import RunningTurn
 from app_server.threads.turn_counts import TurnCounts
 from protocol.errors import InvalidRequest
 from protocol.turn import (
-    AdditionalContextEntry,
     Turn,
     TurnInterruptParams,
     TurnStartParams,
     TurnSteerParams,
 )
-from protocol.user_input import UserInput
 
 
 def _nothing() -> None:
@@ -64,9 +61,7 @@ class Turns:
         """
         thread = self._threads.require(params.thread_id)
         async with thread.taking:
-            given = await self._prepare(
-                thread, params.input, params.client_user_message_id, params.additional_context, params.cwd
-            )
+            given = await self._prepare(thread, params)
             # The thread may have been let go of while files were read.
             thread = self._threads.require(params.thread_id)
             running = thread.turn
@@ -88,7 +83,7 @@ class Turns:
         if not params.input:
             raise InvalidRequest("input must not be empty")
         async with thread.taking:
-            given = await self._prepare(thread, params.input, params.client_user_message_id, params.additional_context)
+            given = await self._prepare(thread, params)
             running = thread.turn
             if running is None:
                 raise InvalidRequest("no active turn to steer")
@@ -144,28 +139,14 @@ class Turns:
         except TooMuchInput:
             raise InvalidRequest("the running turn has more input waiting than it can take") from None
 
-    async def _prepare(
-        self,
-        thread: LiveThread,
-        given: list[UserInput],
-        client_id: str | None,
-        context: dict[str, AdditionalContextEntry] | None,
-        cwd: str | None = None,
-    ) -> Input:
-        config = thread.settings.config
-        folder = absolute(cwd or "", thread.settings.cwd)
-        prepared = await inputs.prepare(given, cwd=folder, max_image_bytes=config.max_image_bytes)
-        return Input(prepared, client_id, tuple(_context_items(context or {})))
-
-
-def _context_items(context: dict[str, AdditionalContextEntry]) -> Sequence[Item]:
-    """What the client adds: words of the application as the developer's, anything else as data of no authority."""
-    return [
-        {
-            "type": "message",
-            "id": f"msg_{uuid7()}",
-            "role": "developer" if entry.kind == "application" else "user",
-            "content": [{"type": "input_text", "text": f'<context source="{key}">\n{entry.value}\n</context>'}],
-        }
-        for key, entry in context.items()
-    ]
+    async def _prepare(self, thread: LiveThread, params: TurnStartParams | TurnSteerParams) -> Input:
+        settings = thread.settings
+        cwd, output = settings.cwd, None
+        if isinstance(params, TurnStartParams):
+            cwd = absolute(params.cwd or "", settings.cwd)
+            if params.tool_output is not None:
+                if params.input:
+                    raise InvalidRequest("`toolOutput` cannot be combined with nonempty `input`")
+                output = await unasked_output.prepare(params.tool_output)
+        prepared = await inputs.prepare(params.input, cwd=cwd, max_image_bytes=settings.config.max_image_bytes)
+        return Input(prepared, params.client_user_message_id, added_items(params.additional_context or {}), output)

@@ -15,6 +15,7 @@
 export type * from "./account.js";
 export type * from "./config.js";
 export type * from "./features.js";
+export type * from "./functionOutput.js";
 export type * from "./items.js";
 export type * from "./jsonrpc.js";
 export type * from "./lifecycle.js";

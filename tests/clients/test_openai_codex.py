@@ -112,6 +112,27 @@ async def test_a_second_turn_joins_the_one_that_runs(client: Client, fake: FakeO
     assert told(fake) == [("user", "First"), ("assistant", "One "), ("user", "Second")]
 
 
+async def test_messages_of_others_come_as_outputs_of_tools(client: Client, fake: FakeOpenAI) -> None:
+    mail = {"name": "mail", "namespace": "post", "output": "You have mail."}
+    weather = {"name": "weather", "namespace": None, "output": [{"type": "input_text", "text": "It is raining."}]}
+    assert await client("deliver", url="https://example.test/x.png") == {
+        "results": [
+            ["completed", "The tool said: You have mail."],
+            ["completed", "The tool said: It is raining."],
+            ["completed", "What is new?"],
+        ],
+        "items": [["functionCallOutput", "agentMessage"]] * 2 + [["userMessage", "agentMessage"]],
+        "read": [mail, weather],
+        "preview": "What is new?",
+        "refused": [
+            "InvalidRequestError",
+            "remote image URLs are not supported; use an inline data URL instead",
+        ],
+    }
+    sent = [item for item in fake.requests.of("responses")[-1].json["input"] if item["type"] == "function_call_output"]
+    assert [{name: item.get(name) for name in mail} for item in sent] == [mail, weather]
+
+
 async def test_it_names_lists_reads_forks_and_archives_threads(client: Client, fake: FakeOpenAI) -> None:
     assert await client("keep_threads") == {
         "pages": [[True], [True]],

@@ -25,6 +25,7 @@ from app_server.config.settings import ModelProvider
 from app_server.lanes import CALL_OVERHEAD, Lane
 from app_server.outgoing import HIGH_WATER
 from app_server.threads import tool_arguments
+from app_server.threads.additional_context import MAX_ENTRY_BYTES
 from app_server.threads.descriptors import PER_THREAD
 from app_server.threads.input_queue import MAX_WAITING_INPUTS
 from app_server.threads.inputs import MAX_SKILL_BYTES
@@ -57,6 +58,7 @@ BOUNDS: Final = {
     "silence of a stream, before its headers too": f"{IDLE} min (`stream_idle_timeout_ms`)",
     "a pause that an upstream asks for (`Retry-After`)": f"{MAX_RETRY_AFTER / 60:g} min",
     "a call of the parent's tools; a question to its user": f"{AT_ONCE} calls at once",
+    "one entry of `additionalContext`": f"{MAX_ENTRY_BYTES:,} bytes",
     "a tool's output for the model": f"{MAX_OUTPUT_BYTES:,} bytes",
     "nesting of a tool call's arguments": f"{tool_arguments.MAX_DEPTH} levels",
     "what the Python client has not been asked for: notifications; requests of the server": (

@@ -130,7 +130,7 @@ async def test_each_of_two_logins_is_told_its_own_end(client: Client) -> None:
 
 async def test_a_login_whose_user_does_not_come_is_waited_for_no_longer_than_asked(client: Client) -> None:
     login = await client.log_in_with_browser()
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError, match=r"within 0\.05 s"):
         await login.completed(timeout=0.05)
     assert await visit(login.started.auth_url) == 200
     await login.completed()
@@ -184,6 +184,22 @@ async def test_input_is_whatever_the_wire_has_for_it(client: Client, fake_openai
     (asked,) = fake_openai.requests.of("responses")
     pieces = asked.json["input"][-1]["content"]
     assert [piece.get("text", piece.get("image_url")) for piece in pieces] == ["one", "two", "three", PIXEL]
+
+
+async def test_the_answer_is_the_last_thing_that_the_model_says(
+    client: Client, fake_openai: ThreadedFakeOpenAI
+) -> None:
+    await client.log_in_with_api_key("sk-x")
+    fake_openai.script(messages=[{"text": "Let me think."}, {"text": "It is six."}])
+    turn = await (await client.start_thread(EPHEMERAL)).ask("How many?")
+    assert "".join([text async for text in turn.texts()]) == "Let me think.It is six."
+    assert await turn.answer() == "It is six."
+
+
+async def test_a_model_that_says_nothing_has_an_empty_answer(client: Client, fake_openai: ThreadedFakeOpenAI) -> None:
+    await client.log_in_with_api_key("sk-x")
+    fake_openai.script(messages=[])
+    assert await (await (await client.start_thread(EPHEMERAL)).ask("Hi")).answer() == ""
 
 
 async def test_the_loop_over_texts_can_be_left_and_gone_on_with(

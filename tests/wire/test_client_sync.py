@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from app_server.client import ServerError, ServerGone, spawn_sync
+from app_server.client import Client, ServerError, ServerGone, spawn_sync
 from app_server.testing.threaded_fake import ThreadedFakeOpenAI
 from protocol.account import (
     ACCOUNT_READ,
@@ -27,7 +27,7 @@ from protocol.items import (
     DynamicToolCallOutputContentItem,
     InputTextDynamicToolCallOutputContentItem,
 )
-from protocol.lifecycle import CONFIG_WARNING
+from protocol.lifecycle import CONFIG_WARNING, ConfigWarningNotification
 from protocol.method import Empty
 from protocol.thread import THREAD_START, ThreadStartParams
 from protocol.tools import DynamicToolCallParams, DynamicToolCallResponse, DynamicToolSpec, FunctionDynamicToolSpec
@@ -89,6 +89,22 @@ def test_a_turn_with_a_tool_call_without_an_event_loop(offline: Offline) -> None
             client.initialize("sync", "1.0")
     assert threading.main_thread() not in threads
     assert len(threads) == 1
+
+
+def test_notifications_are_read_until_the_server_is_gone() -> None:
+    tells = 'for each in "abc": write({"method": "configWarning", "params": {"summary": each}})'
+    with spawn_sync(server(READY + tells)) as client:
+        client.initialize("sync", "1.0")
+        declaration, _ = next(client.notifications())
+        assert declaration is CONFIG_WARNING
+        rest = [params for _, params in client.notifications()]
+    assert rest == [ConfigWarningNotification(summary=each) for each in "bc"]
+
+
+def test_no_word_of_the_client_is_missing_without_an_event_loop() -> None:
+    words = {word for word in dir(Client) if not word.startswith("_")} - {"run"}
+    with spawn_sync(server("read()")) as client:
+        assert words <= set(dir(client))
 
 
 def test_exceptions_come_out_as_they_are_without_an_event_loop() -> None:

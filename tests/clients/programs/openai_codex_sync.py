@@ -5,7 +5,7 @@ Each takes a ``Task`` and returns, as JSON, what it has seen; what that has to b
 
 from typing import Any
 
-from openai_codex import Codex, CodexConfig, JsonRpcError, Thread, TurnHandle
+from openai_codex import Codex, CodexConfig, ExternalMessage, JsonRpcError, Thread, TurnHandle
 
 from tests.clients.worker import Task
 
@@ -149,6 +149,29 @@ def join(task: Task) -> Any:
             "second": [result.status.value, result.final_response],
             "turns": len(turns_of(thread)),
         }
+
+
+def deliver(task: Task) -> Any:
+    """Somebody else has something to say, in words and in pieces; then the user has a question."""
+    pieces: list[Any] = [{"type": "input_text", "text": "It is raining."}]
+    elsewhere: list[Any] = [{"type": "input_image", "image_url": task.given["url"]}]
+    with Codex(config(task)) as codex:
+        thread = logged_in(codex)
+        said = [
+            thread.run(ExternalMessage("mail", "You have mail.", namespace="post")),
+            thread.run(ExternalMessage("weather", pieces)),
+            thread.run("What is new?"),
+        ]
+        read = thread.read(include_turns=True).thread
+        refused = refusal(thread.run, ExternalMessage("camera", elsewhere))
+    shown: list[Any] = [turn.items[0].root for turn in read.turns]
+    return {
+        "results": [[result.status.value, result.final_response] for result in said],
+        "items": [[item.root.type for item in result.items] for result in said],
+        "read": [item.model_dump(mode="json", include={"name", "namespace", "output"}) for item in shown[:2]],
+        "preview": read.preview,
+        "refused": refused,
+    }
 
 
 def keep_threads(task: Task) -> Any:

@@ -12,6 +12,8 @@ INTERRUPT: Final = "turn/interrupt"
 Row = tuple[str, str, str | None]
 Part = tuple[str, str | None]
 
+NO_BODY: Final = "data did not match any variant of untagged enum FunctionCallOutputBody"
+
 INPUT: Final[tuple[Part, ...]] = (
     ("5", "invalid type: integer `5`, expected internally tagged enum UserInput"),
     ("null", "invalid type: null, expected internally tagged enum UserInput"),
@@ -136,6 +138,31 @@ SETTINGS: Final[tuple[Part, ...]] = (
     ('"additionalContext":{"k":{"value":"V","kind":"untrusted"}}', None),
     ('"additionalContext":{"k":{"value":"V","kind":"untrusted","name":null}}', None),
     ('"additionalContext":{"k":{"value":5,"kind":"untrusted"}}', "invalid type: integer `5`, expected a string"),
+    ('"toolOutput":null', None),
+    ('"toolOutput":5', "invalid type: integer `5`, expected struct TurnToolOutput"),
+    ('"toolOutput":"x"', 'invalid type: string "x", expected struct TurnToolOutput'),
+    ('"toolOutput":{}', "missing field `name`"),
+    ('"toolOutput":{"name":"n"}', "missing field `output`"),
+    ('"toolOutput":{"name":5,"output":5}', "invalid type: integer `5`, expected a string"),
+    ('"toolOutput":{"name":"n","namespace":5,"output":"x"}', "invalid type: integer `5`, expected a string"),
+    ('"toolOutput":{"name":"n","output":"x","retain":null}', "invalid type: null, expected a boolean"),
+    ('"toolOutput":{"name":"n","output":"x","retain":true,"namespace":null}', None),
+    *(
+        (f'"toolOutput":{{"name":"n","output":{wrong}}}', NO_BODY)
+        for wrong in (
+            "5",
+            "null",
+            "{}",
+            "[5]",
+            '[{"type":"zz"}]',
+            '[{"type":"input_text"}]',
+            '[{"type":"input_image"}]',
+        )
+    ),
+    ('"toolOutput":{"name":"","output":[]}', None),
+    ('"toolOutput":{"name":"n","output":[{"type":"input_image","file_id":"f"}]}', None),
+    ('"toolOutput":{"name":"n","output":[{"type":"input_audio","audio_url":"data:x"}]}', None),
+    ('"toolOutput":{"name":"n","output":[{"type":"encrypted_content","encrypted_content":"x"}]}', None),
     ('"collaborationMode":5', "invalid type: integer `5`, expected struct CollaborationMode"),
     ('"collaborationMode":null', None),
     ('"collaborationMode":{}', "missing field `mode`"),

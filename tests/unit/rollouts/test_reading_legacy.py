@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from app_server.rollouts import records
-from protocol.items import DynamicToolCallThreadItem, UserMessageThreadItem
+from protocol.function_output import FunctionCallOutputBody
+from protocol.items import DynamicToolCallThreadItem, FunctionCallOutputThreadItem, UserMessageThreadItem
 from protocol.user_input import ByteRange, TextElement, TextUserInput, UserInput
 from tests.unit.rollouts.rollout_support import (
     event,
@@ -106,11 +107,12 @@ def test_items_of_the_newer_form_are_not_shown_twice(tmp_path: Path) -> None:
     assert said(read(path)) == [("t", "interrupted", ["once"])]
 
 
-def test_calls_of_tools_are_shown_although_it_has_no_event_for_them(tmp_path: Path) -> None:
+def test_calls_and_outputs_of_tools_are_shown_although_it_has_no_event_for_them(tmp_path: Path) -> None:
     call = DynamicToolCallThreadItem(id="c", tool="t", arguments={}, status="completed")
-    told = [*turn_records(T, "t1")[:-1], records.item_completed(T, "t1", call, 1, 2)]
+    mail = FunctionCallOutputThreadItem(id="f", name="mail", output=FunctionCallOutputBody("You have mail"))
+    told = [*turn_records(T, "t1")[:-1], *(records.item_completed(T, "t1", item, 1, 2) for item in (call, mail))]
     thread = read(written(tmp_path, meta(history_mode="legacy"), *told))
-    assert said(thread) == [("t1", "interrupted", ["hello", "hi", "dynamicToolCall"])]
+    assert said(thread) == [("t1", "interrupted", ["hello", "hi", "dynamicToolCall", "functionCallOutput"])]
 
 
 def test_the_first_meta_counts(tmp_path: Path) -> None:

@@ -3,11 +3,18 @@
 import pytest
 
 from app_server.rollouts.stored_items import error_of, item_of, preview_of, stored, stored_error
+from protocol.function_output import (
+    FunctionCallOutputBody,
+    FunctionCallOutputContentItem,
+    InputImageFunctionCallOutputContentItem,
+    InputTextFunctionCallOutputContentItem,
+)
 from protocol.items import (
     AgentMessageThreadItem,
     ContextCompactionThreadItem,
     DynamicToolCallOutputContentItem,
     DynamicToolCallThreadItem,
+    FunctionCallOutputThreadItem,
     InputImageDynamicToolCallOutputContentItem,
     InputTextDynamicToolCallOutputContentItem,
     PlanThreadItem,
@@ -54,12 +61,26 @@ CALL = DynamicToolCallThreadItem(
     duration_ms=1234,
 )
 
+MAIL = FunctionCallOutputThreadItem(
+    id="fco_1",
+    name="mail",
+    namespace="post",
+    output=FunctionCallOutputBody(
+        [
+            FunctionCallOutputContentItem(InputTextFunctionCallOutputContentItem(text="t")),
+            FunctionCallOutputContentItem(InputImageFunctionCallOutputContentItem(image_url="data:x")),
+        ]
+    ),
+)
+
 
 @pytest.mark.parametrize(
     "item",
     [
         USER,
         CALL,
+        MAIL,
+        FunctionCallOutputThreadItem(id="fco_1", name="mail", output=FunctionCallOutputBody("You have mail")),
         DynamicToolCallThreadItem(id="c", tool="look", arguments=None, status="completed"),
         AgentMessageThreadItem(id="a", text="said", phase="final_answer"),
         AgentMessageThreadItem(id="a", text=""),
@@ -71,6 +92,17 @@ CALL = DynamicToolCallThreadItem(
 )
 def test_an_item_comes_back_as_it_was(item: AgentMessageThreadItem) -> None:
     assert item_of(stored(item)) == ThreadItem(item)
+
+
+def test_what_a_tool_has_delivered_has_the_names_of_the_reference() -> None:
+    assert stored(MAIL) == {
+        "type": "FunctionCallOutput",
+        "id": "fco_1",
+        "name": "mail",
+        "namespace": "post",
+        "output": [{"type": "input_text", "text": "t"}, {"type": "input_image", "image_url": "data:x"}],
+    }
+    assert "namespace" not in stored(MAIL.model_copy(update={"namespace": None}))
 
 
 def test_the_times_of_an_item_are_those_of_its_record() -> None:

@@ -54,6 +54,9 @@ Told = tuple[str, dict[str, Any]]
 
 LOOKUP = [{"type": "function", "name": "lookup", "description": "Looks up", "inputSchema": {}}]
 
+ASK = '{"questions": [{"id": "q", "header": "H", "question": "?", "options": [{"label": "A", "description": "d"}]}]}'
+"""The arguments of a question to the user."""
+
 
 class Client(Outgoing):
     """Hears what is said, decoded from the bytes that would go out."""
@@ -93,6 +96,14 @@ class Client(Outgoing):
     def statuses(self) -> list[str]:
         """What the thread has been doing."""
         return [params["status"]["type"] for params in self.of("thread/status/changed")]
+
+
+def the_end(client: Client) -> dict[str, Any]:
+    """The one conclusion, after which nothing more is said of the turn."""
+    [ended] = client.of("turn/completed")
+    assert client.told[-1][0] == "turn/completed"
+    turn: dict[str, Any] = ended["turn"]
+    return turn
 
 
 class Stored:

@@ -10,7 +10,7 @@ from app_server.backend.response_failures import UpstreamFailure
 from app_server.threads.compaction import MAX_KEPT_TOKENS, Compaction, compacted
 from app_server.threads.history import SUMMARY_PREFIX, History
 from app_server.threads.prompt import COMPACT_PROMPT
-from app_server.threads.response_items import Item, message
+from app_server.threads.response_items import Item, message, tool_output
 from app_server.threads.sampling import Sampling
 from tests.unit.threads.support import (
     Answer,
@@ -117,13 +117,15 @@ async def test_outputs_whose_calls_are_left_behind_are_left_behind_too(tmp_path:
     def out(call_id: str) -> Item:
         return {"type": "function_call_output", "call_id": call_id, "output": call_id}
 
-    history = History([call("a"), out("a"), call("b"), out("b"), call("c"), out("c"), message("user", "Hi")])
+    mail = tool_output("fco_1", "mail", None, "Nobody has asked for it")
+    history = History([call("a"), out("a"), call("b"), out("b"), call("c"), out("c"), mail, message("user", "Hi")])
     summing = Summing(tmp_path, TOO_LONG, said("Sum", 100_000), history=history)
     await summing.run()
     asked = summing.model.bodies[1]["input"]
     assert [(item["type"], item.get("call_id")) for item in asked[:-2]] == [
         ("function_call", "c"),
         ("function_call_output", "c"),
+        ("function_call_output", None),
     ]
 
 

@@ -53,11 +53,6 @@ class FullDisk(RolloutWriter):
         super().append(*records)
 
 
-@pytest.fixture
-def client() -> Client:
-    return Client()
-
-
 def kept(tmp_path: Path, writer: RolloutWriter | None = None) -> Kept:
     lock = WriterLock(tmp_path / "home", THREAD)
     lock.acquire()

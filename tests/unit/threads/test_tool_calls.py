@@ -19,9 +19,7 @@ from protocol.tools import (
     ToolRequestUserInputResponse,
 )
 from protocol.turn import CollaborationMode, Settings
-from tests.unit.threads.support import DEADLINE, THREAD, TURN, Client, Parent, output, record, thread
-
-ASK = '{"questions": [{"id": "q", "header": "H", "question": "?", "options": [{"label": "A", "description": "d"}]}]}'
+from tests.unit.threads.support import ASK, DEADLINE, THREAD, TURN, Client, Parent, output, record, thread
 
 
 def call(call_id: str = "call_1", name: str = "lookup", arguments: Any = '{"q": 1}', **more: Any) -> Item:

@@ -1,10 +1,8 @@
 """One turn: its course, from what the user says to the conclusion."""
 
 from pathlib import Path
-from typing import Any
 
 import anyio
-import pytest
 
 from app_server.threads.history import is_context
 from protocol.tools import (
@@ -28,23 +26,9 @@ from tests.unit.threads.support import (
     output,
     said,
     settings,
+    the_end,
     thread,
 )
-
-ASK = '{"questions": [{"id": "q", "header": "H", "question": "?", "options": [{"label": "A", "description": "d"}]}]}'
-
-
-@pytest.fixture
-def client() -> Client:
-    return Client()
-
-
-def the_end(client: Client) -> dict[str, Any]:
-    """The one conclusion, after which nothing more is said of the turn."""
-    [ended] = client.of("turn/completed")
-    assert client.told[-1][0] == "turn/completed"
-    turn: dict[str, Any] = ended["turn"]
-    return turn
 
 
 async def test_a_plain_turn_goes_from_active_to_idle_in_the_order_of_the_wire(client: Client, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from protocol.tools import (
 )
 from protocol.turn import CollaborationMode
 from tests.unit.threads.support import (
+    ASK,
     DEADLINE,
     Client,
     Hang,
@@ -32,25 +33,10 @@ from tests.unit.threads.support import (
     said,
     settings,
     text_input,
+    the_end,
     thread,
     turn_of,
 )
-
-ASK = '{"questions": [{"id": "q", "header": "H", "question": "?", "options": [{"label": "A", "description": "d"}]}]}'
-
-
-@pytest.fixture
-def client() -> Client:
-    return Client()
-
-
-def the_end(client: Client) -> dict[str, Any]:
-    """The one conclusion, after which nothing more is said of the turn."""
-    [ended] = client.of("turn/completed")
-    assert client.told[-1][0] == "turn/completed"
-    turn: dict[str, Any] = ended["turn"]
-    return turn
-
 
 # Interrupting
 

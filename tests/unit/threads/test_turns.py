@@ -30,6 +30,8 @@ from tests.unit.threads.support import (
     thread,
 )
 
+MAIL = {"name": "mail", "output": "You have mail"}
+
 
 class Talk:
     """One thread, and what a client asks for."""
@@ -128,13 +130,64 @@ async def test_files_are_looked_for_in_the_folder_of_the_thread(tmp_path: Path) 
 
 async def test_what_the_client_adds_comes_before_the_input_and_as_whose_it_is(tmp_path: Path) -> None:
     async with talk(tmp_path, said("A")) as made:
-        context = {"a": {"value": "V", "kind": "untrusted"}, "b": {"value": "W", "kind": "application"}}
+        context = {"b": {"value": "V", "kind": "untrusted"}, "a": {"value": "W", "kind": "application"}}
         await made.begin("Hi", additionalContext=context)
         await made.ended()
-        assert [role for role, _ in made.model.texts()] == ["user", "developer", "user"]
-        assert "V" in made.model.texts()[0][1]
-        assert made.model.texts()[2] == ("user", "Hi")
-        assert len(made.client.items("userMessage")) == 1
+        assert made.model.texts() == [("developer", "<a>W</a>"), ("function_call_output", "V"), ("user", "Hi")]
+        assert len(made.client.items()) == 2
+
+
+async def test_what_a_tool_delivers_begins_a_turn_in_place_of_the_user(tmp_path: Path) -> None:
+    async with talk(tmp_path, said("A"), said("B")) as made:
+        await made.begin(toolOutput=MAIL)
+        await made.ended()
+        begun, *_ = [method for method in made.client.methods if method.startswith(("turn", "item"))]
+        (item,) = made.client.items("functionCallOutput")
+        assert begun == "turn/started"
+        assert (item["name"], item["namespace"], item["output"]) == ("mail", None, "You have mail")
+        assert [given["type"] for given in made.client.items()] == ["functionCallOutput", "agentMessage"]
+        assert made.live.preview == ""
+        await made.begin("What is new?")
+        await made.ended()
+        _, sent, *_ = made.model.bodies[1]["input"]
+        assert sent == {"type": "function_call_output", "id": item["id"], "name": "mail", "output": "You have mail"}
+        assert made.live.preview == "What is new?"
+
+
+async def test_what_a_tool_delivers_waits_for_the_end_of_the_answer_and_the_user_does_not(tmp_path: Path) -> None:
+    hang = Hang()
+    async with talk(tmp_path, ([added(), delta("One ")], hang, said("One two")[1:]), said("Three")) as made:
+        turn = await made.begin("Hi")
+        await hang.reached.wait()
+        assert (await made.start(toolOutput=MAIL)).turn.id == turn
+        assert made.client.items("functionCallOutput") == []
+        hang.go_on.set()
+        await made.ended()
+        assert [item["type"] for item in made.client.items()][1:3] == ["agentMessage", "functionCallOutput"]
+        assert made.model.texts()[1:] == [("assistant", "One two"), ("function_call_output", "You have mail")]
+    hang = Hang()
+    async with talk(tmp_path, ([added(), delta("One ")], hang), said("Two")) as made:
+        await made.begin("Hi")
+        await hang.reached.wait()
+        await made.start(toolOutput=MAIL)
+        await made.start("Now!")
+        await made.ended()
+        assert made.model.texts()[1:] == [
+            ("assistant", "One "),
+            ("function_call_output", "You have mail"),
+            ("user", "Now!"),
+        ]
+
+
+async def test_what_a_tool_has_delivered_is_not_lost_with_the_answer(tmp_path: Path) -> None:
+    hang = Hang()
+    async with talk(tmp_path, ([added(), delta("One ")], hang)) as made:
+        turn = await made.begin("Hi")
+        await hang.reached.wait()
+        await made.start(toolOutput=MAIL)
+        made.interrupt(turn)
+        assert made.ends == [(turn, "interrupted")]
+        assert len(made.client.items("functionCallOutput")) == 1
 
 
 @pytest.mark.parametrize(
@@ -143,6 +196,12 @@ async def test_what_the_client_adds_comes_before_the_input_and_as_whose_it_is(tm
         ({"threadId": OTHER}, f"thread not found: {OTHER}"),
         ({"threadId": "zz"}, "invalid thread id: "),
         ({"input": [{"type": "image", "url": "https://example.test/x"}]}, "remote image URLs are not supported"),
+        ({"toolOutput": MAIL}, "`toolOutput` cannot be combined with nonempty `input`"),
+        ({"input": [], "toolOutput": {"name": "", "output": "x"}}, "`toolOutput.name` must not be empty"),
+        (
+            {"additionalContext": {"a": {"value": "", "kind": "application", "name": "b"}}},
+            "only supported for untrusted",
+        ),
     ],
 )
 async def test_what_cannot_be_begun_is_refused(tmp_path: Path, wish: Any, problem: str) -> None:

@@ -40,6 +40,15 @@ async def test_injected_items_are_in_the_next_request(fake: FakeOpenAI, server: 
     ]
 
 
+async def test_an_output_needs_no_call(fake: FakeOpenAI, server: ServerProcess) -> None:
+    thread = await start_thread(server, "once")
+    mail = {"type": "function_call_output", "name": "mail", "output": "You have mail"}
+    await inject(server, thread, mail)
+    await talk(server, thread, "First")
+    injected, _ = items_of(await last_body(fake))
+    assert injected == {**mail, "id": injected["id"]}
+
+
 async def test_injected_items_are_no_turn_and_nobody_is_told(fake: FakeOpenAI, server: ServerProcess) -> None:
     thread = await start_thread(server, "once")
     await inject(server, thread, said("user", "By the way"))

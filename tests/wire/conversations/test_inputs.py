@@ -255,14 +255,13 @@ async def test_what_the_application_adds_comes_before_what_the_user_says(
 
     first, second = [request.json["input"] for request in await requests(fake, 2)]
     *_, untrusted, trusted, user = first
-    assert (untrusted["role"], untrusted["content"][0]["text"]) == (
-        "user",
-        '<context source="clipboard">\nof no authority\n</context>',
+    assert (untrusted["type"], untrusted["name"], untrusted["namespace"], untrusted["output"]) == (
+        "function_call_output",
+        "clipboard",
+        "agent",
+        "of no authority",
     )
-    assert (trusted["role"], trusted["content"][0]["text"]) == (
-        "developer",
-        '<context source="policy">\nof the application\n</context>',
-    )
+    assert (trusted["role"], trusted["content"][0]["text"]) == ("developer", "<policy>of the application</policy>")
     assert user["content"] == [part("First")]
     assert [item["content"][0]["text"] for item in completed_items(done, "userMessage")] == ["First"]
     # It is said once, and what the model knows of its surroundings is not said again because of it.

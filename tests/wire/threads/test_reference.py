@@ -34,6 +34,7 @@ pytestmark = pytest.mark.skipif(not REFERENCE, reason="APP_SERVER_REFERENCE name
 Server = Callable[[], AbstractAsyncContextManager[ServerProcess]]
 
 TOOL: Json = {"type": "function", "name": "lookup", "description": "d", "inputSchema": {"type": "object"}}
+MAIL: Json = {"name": "mail", "namespace": "post", "output": [{"type": "input_text", "text": "You have mail"}]}
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ async def talk(server: ServerProcess, thread_id: str, text: str) -> Json:
 
 async def eventful(fake: FakeOpenAI, server: ServerProcess) -> str:
     """A thread in which everything happens that a turn can consist of: reasoning and a tool, an interruption, a
-    failure, and a plain answer in the end."""
+    failure, what a tool delivers unasked, and a plain answer in the end."""
     fake.script(reasoning="Hm.", tool_calls=[{"name": "lookup", "call_id": "call-1", "arguments": {"q": 1}}])
     thread_id: str = (await server.result("thread/start", {"dynamicTools": [TOOL]}))["thread"]["id"]
     await server.result("turn/start", {"threadId": thread_id, "input": text_input("Tool")})
@@ -77,6 +78,9 @@ async def eventful(fake: FakeOpenAI, server: ServerProcess) -> str:
     fake.release()
     fake.fault("responses", status=400, json={"error": {"message": "No.", "code": "bad"}})
     await talk(server, thread_id, "Failed")
+    await server.result("turn/start", {"threadId": thread_id, "input": [], "toolOutput": MAIL})
+    await server.notification("turn/completed")
+    await server.barrier()
     await talk(server, thread_id, "Plain")
     return thread_id
 

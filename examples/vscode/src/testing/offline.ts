@@ -18,8 +18,11 @@ export async function tell(path: string, body: object): Promise<void> {
 /** Carry out something while no answer of the model comes to its end. */
 export async function withoutEnd(work: () => Promise<void>): Promise<void> {
   await tell("/faults", { route: "responses", hang_after_events: 5 });
-  await work();
-  await fetch(`${upstream}/__fake__/faults`, { method: "DELETE" });
+  try {
+    await work();
+  } finally {
+    await fetch(`${upstream}/__fake__/faults`, { method: "DELETE" });
+  }
 }
 
 /** A client of another server with the same login, as in another window; it is gone afterwards. */
