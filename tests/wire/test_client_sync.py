@@ -23,7 +23,7 @@ from protocol.account import (
     LoginAccountParams,
 )
 from protocol.items import (
-    AGENT_MESSAGE_DELTA,
+    AgentMessageDeltaNotification,
     DynamicToolCallOutputContentItem,
     InputTextDynamicToolCallOutputContentItem,
 )
@@ -83,7 +83,7 @@ def test_a_turn_with_a_tool_call_without_an_event_loop(offline: Offline) -> None
         assert client.notification(ACCOUNT_UPDATED).auth_mode == "apikey"
         thread = client.request(THREAD_START, NEW_THREAD).thread
         turn = client.start_turn(says(thread.id, "Hi"))
-        said = "".join(params.delta for declaration, params in turn if declaration is AGENT_MESSAGE_DELTA)
+        said = "".join(params.delta for _, params in turn if isinstance(params, AgentMessageDeltaNotification))
         assert (said, turn.completed().status) == ("The tool said: It rains.", "completed")
         with pytest.raises(ServerError, match="Already initialized"):
             client.initialize("sync", "1.0")
@@ -156,7 +156,8 @@ from protocol.account import LOGOUT
 from protocol.method import Empty
 
 def press(direction, line):
-    if direction == "sent": signal.raise_signal(signal.SIGINT)
+    # This is not the main thread, whose waiting ends only if the signal is its own, as those of a terminal are.
+    if direction == "sent": signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
 try:
     with spawn_sync([sys.executable, "-SE", "-c", "import sys; sys.stdin.read()"], trace=press) as client:

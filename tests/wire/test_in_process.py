@@ -84,6 +84,14 @@ async def log_in_with_tokens(client: Client, fake: FakeOpenAI) -> None:
     assert (await client.notification(LOGIN_COMPLETED)).success
 
 
+async def test_a_server_in_this_process_is_set_up_by_its_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODEX_HOME", str(tmp_path))
+    async with in_process() as client:
+        assert (await client.initialize("embedder", "1.0")).codex_home == str(tmp_path)
+
+
 async def test_requests_and_notifications_are_typed(connect: Connect, home: Path) -> None:
     async with connect() as client:
         who = await client.initialize("typed", "1.0")

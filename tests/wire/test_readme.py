@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import sys
 import tomllib
 import venv
@@ -87,7 +88,7 @@ async def test_the_python_program_with_a_tool_answers_its_calls(upstream: FakeOp
 async def test_the_test_of_an_application_passes(tmp_path: Path) -> None:
     (tmp_path / "test_parent.py").write_text(block("Testing your application").text)
     report = await run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error"], tmp_path)
-    assert "1 passed" in report
+    assert re.search(r"= \d passed in", report)  # one for each event loop that is installed
 
 
 async def test_the_offline_upstream_is_programmed_with_curl(tmp_path: Path) -> None:
@@ -150,7 +151,7 @@ IN_CI: Final = {"make test": "make test", "make dist": "make zipapp # and dist b
 
 @pytest.mark.parametrize("command", MADE)
 async def test_what_is_made_ends_in_what_tries_it_and_ci_makes_it(command: str, tmp_path: Path) -> None:
-    steps = await run([*command.split(), "--dry-run"], tmp_path, cwd=ROOT)
+    steps = await run([*command.split(), "--dry-run", "--no-print-directory"], tmp_path, cwd=ROOT)
     assert MADE[command] in steps.splitlines()[-1]
     ci = read(".ci/run")
     assert "set -euo pipefail" in ci

@@ -183,10 +183,21 @@ class Run:
         return str(found)
 
 
+ONE_LOOP = """
+import pytest
+
+@pytest.fixture(params=["asyncio"])
+def anyio_backend(request):
+    return request.param
+"""
+"""Otherwise the plugin of anyio runs each test on trio as well, where that is installed."""
+
+
 async def run_pytest(folder: Path, test: str, *arguments: str) -> Run:
     """Run it on a project of one file, as its user would, whatever surrounds us."""
     (folder / "pytest.ini").write_text(INI)
     (folder / "test_parent.py").write_text(test)
+    (folder / "conftest.py").write_text(ONE_LOOP)
     own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "--color=no", *arguments]
     with anyio.fail_after(DEADLINE):
