@@ -43,7 +43,6 @@ $(PACKAGING_STAMP): pyproject.toml
 	$(PACKAGING)/bin/python -m pip install --quiet --disable-pip-version-check --group dist
 	@touch $@
 
-# The program itself, not the one of Node that starts it: that would leave it behind when it is killed.
 $(REFERENCE_STAMP):
 	mkdir -p '$(REFERENCE)'
 	npm install --silent --no-save --no-audit --no-fund --prefix '$(REFERENCE)' @openai/codex@$(REFERENCE_VERSION)
@@ -86,6 +85,7 @@ test-keyring: $(STAMP) ## Test logins in a real Secret Service (Debian: apt-get 
 test-browser: $(STAMP) ## Test the pages of a login in headless Chromium (Debian: apt-get install chromium)
 	$(BIN)/python -m pytest -m chromium
 
+# The program itself, not the one of Node that starts it: that would leave it behind when it is killed.
 conformance: $(STAMP) $(if $(APP_SERVER_REFERENCE),,$(REFERENCE_STAMP)) ## Test this server and the reference alike (needs npm; 300 MB in CACHE, or APP_SERVER_REFERENCE)
 	@set -e; export APP_SERVER_REFERENCE="$${APP_SERVER_REFERENCE:-$$(find '$(REFERENCE)' -path '*/vendor/*/bin/codex' -type f | head -n 1)}"; \
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m '' tests/conformance tests/wire/threads/test_reference.py; \

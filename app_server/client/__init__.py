@@ -27,9 +27,9 @@ from app_server.client.errors import InvalidAnswer, LoginFailed, ServerError, Se
 from app_server.client.handlers import Handlers
 from app_server.client.login import FollowedLogin
 from app_server.client.starting import in_process, spawn
-from app_server.client.sync import SyncClient, spawn_sync
+from app_server.client.sync import SyncClient, SyncLogin, SyncThread, SyncTurn, spawn_sync
 from app_server.client.thread import OpenThread
-from app_server.client.turn import FollowedTurn
+from app_server.client.turn import FollowedTurn, Said
 
 __all__ = [
     "Client",
@@ -39,9 +39,13 @@ __all__ = [
     "InvalidAnswer",
     "LoginFailed",
     "OpenThread",
+    "Said",
     "ServerError",
     "ServerGone",
     "SyncClient",
+    "SyncLogin",
+    "SyncThread",
+    "SyncTurn",
     "Trace",
     "TurnFailed",
     "in_process",

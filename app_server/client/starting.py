@@ -68,6 +68,7 @@ async def spawn(
     try:
         async with _background() as tasks:
             tasks.start_soon(transport.watch)
+            tasks.start_soon(transport.write)
             tasks.start_soon(transport.read_stderr)
             client = Client(transport, answers, tasks, trace, gone)
             tasks.start_soon(client.run)

@@ -22,7 +22,8 @@ class ProcessTransport:
     def __init__(self, process: Process) -> None:
         self._process = process
         self._buffer = LineBuffer()
-        self._sending = anyio.Lock()
+        self._sent, self._unwritten = anyio.create_memory_object_stream[tuple[bytes, anyio.Event]]()
+        self._broken = False
         self._reading = False
         self._output_ended = anyio.Event()
         self._stderr = StderrTail()
@@ -44,12 +45,27 @@ class ProcessTransport:
 
     async def send(self, data: bytes) -> None:
         """See :meth:`Transport.send`."""
-        assert self._process.stdin is not None  # noqa: S101 - spawn asks for a pipe
+        written = anyio.Event()
         try:
-            async with self._sending:
-                await self._process.stdin.send(data)
-        except (anyio.ClosedResourceError, anyio.BrokenResourceError, OSError) as error:
+            await self._sent.send((data, written))
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
             raise TransportClosed from error
+        await written.wait()
+        if self._broken:
+            raise TransportClosed
+
+    async def write(self) -> None:
+        """Write what is sent; a task of its own, because whoever gives up waiting must not cut a line short."""
+        assert self._process.stdin is not None  # noqa: S101 - spawn asks for a pipe
+        with self._unwritten:
+            async for data, written in self._unwritten:
+                try:
+                    await self._process.stdin.send(data)
+                except (anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
+                    self._broken = True
+                    return
+                finally:
+                    written.set()
 
     async def wait_closed(self) -> None:
         """See :meth:`Transport.wait_closed`."""
@@ -93,5 +109,6 @@ class ProcessTransport:
 
     async def aclose(self) -> None:
         """Close the child's input, which asks it to end."""
+        self._sent.close()
         if self._process.stdin is not None:
             await self._process.stdin.aclose()

@@ -22,7 +22,16 @@ from protocol.items import (
     AGENT_MESSAGE_DELTA,
 )
 from protocol.lifecycle import CONFIG_WARNING
-from tests.support.scripted_server import LOGGED_OUT, READY, expect_no_process_left, read_account, says, server, serving
+from tests.support.scripted_server import (
+    DEADLINE,
+    LOGGED_OUT,
+    READY,
+    expect_no_process_left,
+    read_account,
+    says,
+    server,
+    serving,
+)
 
 no_process_is_left = pytest.fixture(autouse=True)(expect_no_process_left)
 
@@ -282,3 +291,15 @@ read()
         await client.start_turn(says("Hi"), trace_context=carrier)
         for _ in range(2):
             assert json.loads((await client.notification(CONFIG_WARNING)).summary) == sent
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+async def test_a_request_that_is_given_up_while_it_is_written_does_not_run_into_the_next(tmp_path: Path) -> None:
+    """The server reads nothing before it is told to; the pipe to it holds less than the first request."""
+    os.mkfifo(tmp_path / "go")
+    waiting = f"open({str(tmp_path / 'go')!r}).close(); read(); answer({LOGGED_OUT})"
+    async with spawn(server(waiting)) as client:
+        with pytest.raises(TimeoutError):
+            await client.log_in_with_api_key("k" * 300_000, timeout=0.2)
+        (tmp_path / "go").write_text("")
+        assert (await client.request(ACCOUNT_READ, GetAccountParams(), timeout=DEADLINE)).account is None

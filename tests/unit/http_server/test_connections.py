@@ -15,7 +15,7 @@ import pytest
 from anyio.abc import SocketStream
 
 from app_server.http_server import DropConnection, HttpServer, Request, Response, bind_loopback
-from tests.unit.http_support import GET, closing, exchange, hello, read_to_end, read_until, send_if_open, serving
+from tests.unit.http_server.support import GET, closing, exchange, hello, read_to_end, read_until, send_if_open, serving
 
 # -- what a handler sees
 

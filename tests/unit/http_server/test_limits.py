@@ -8,7 +8,7 @@ import pytest
 from anyio.abc import SocketStream
 
 from app_server.http_server import Limits, Request, Response
-from tests.unit.http_support import GET, closing, exchange, hello, read_to_end, read_until, send_if_open, serving
+from tests.unit.http_server.support import GET, closing, exchange, hello, read_to_end, read_until, send_if_open, serving
 
 
 @pytest.mark.parametrize(
