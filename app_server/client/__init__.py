@@ -15,6 +15,7 @@
 ``login``      a login whose user is in the browser
 ``thread``     a thread to ask questions in
 ``turn``       a turn that is followed to its end
+``followers``  which of these is told of a notification
 ``feed``       notifications that nobody has read yet
 ``sync``       all of it for callers without an event loop
 ``errors``     what goes wrong

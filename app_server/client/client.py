@@ -82,7 +82,7 @@ class Client(Connection):
         self, kind: type[Started], wanted: ChatgptLogin | DeviceCodeLogin, timeout: float
     ) -> FollowedLogin[Started]:
         login = FollowedLogin(kind, self.request, self._gone)
-        with self._followed_by(login):
+        with self._followers.beginning(login):
             login.begun((await self.request(LOGIN_START, LoginAccountParams(wanted), timeout=timeout)).root)
         return login
 
@@ -114,7 +114,7 @@ class Client(Connection):
         :param trace_context: the trace that the turn belongs to, as for :meth:`request`.
         """
         turn = FollowedTurn(params.thread_id, self.request, self._gone, MAX_UNREAD)
-        with self._followed_by(turn):
+        with self._followers.beginning(turn):
             begun = await self.request(TURN_START, params, timeout=timeout, trace_context=trace_context)
             turn.accepted(begun.turn)
         return turn

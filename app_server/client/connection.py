@@ -4,17 +4,15 @@ What is said over it in particular stands in ``client``; ``starting`` makes conn
 """
 
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Literal, Protocol, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
 
 from app_server.client.errors import ServerError, ServerGone
-from app_server.client.feed import MAX_UNREAD, Arrived, NotificationFeed
+from app_server.client.feed import MAX_UNREAD, NotificationFeed
+from app_server.client.followers import Followers
 from app_server.client.handlers import Answers
 from app_server.pending import AnswerTimedOut, ConnectionClosed, PeerRefused, PendingRequests, result_of
 from app_server.transport.base import MessageTooLong, Transport, TransportClosed
@@ -46,37 +44,6 @@ class SendRequest(Protocol):
     async def __call__(self, declaration: ClientRequest[P, R], params: P, *, timeout: float = 60) -> R: ...
 
 
-class Follower(Protocol):
-    """Follows one thing, and takes the notifications that are about it, so that nobody else sees them."""
-
-    @property
-    def ended(self) -> bool:
-        """Nothing of it comes any more."""
-
-    def may_concern(self, params: Any) -> bool:
-        """Whether a notification with these params may be about it, as long as the server has not said what it is."""
-
-    def concerns(self, params: Any) -> bool:
-        """Whether it is about it."""
-
-    def take(self, declaration: ServerNotification[Any], params: Any) -> None:
-        """One has come."""
-
-    def close(self) -> None:
-        """The connection is closed."""
-
-
-@dataclass
-class _Held:
-    """A notification that has come before the answers which tell whom it is for."""
-
-    arrived: Arrived
-    waiting: list[Follower]
-    """Whom it may be for."""
-    taken: bool
-    """Somebody follows what it is about."""
-
-
 class Connection:
     """One connection to a server.
 
@@ -102,9 +69,7 @@ class Connection:
         self._declared = {declaration.method: declaration for declaration in SERVER_NOTIFICATIONS}
         self._pending = PendingRequests()
         self._feed = NotificationFeed(MAX_UNREAD)
-        self._followers: list[Follower] = []
-        self._beginning: list[Follower] = []
-        self._held: deque[_Held] = deque(maxlen=MAX_UNREAD)
+        self._followers = Followers(self._feed)
         self._asked = 0
 
     async def request(
@@ -172,34 +137,7 @@ class Connection:
                 self._take(line)
         finally:
             self._pending.close()
-            for follower in self._followers:
-                follower.close()
-            self._feed.end()
-
-    @contextmanager
-    def _followed_by(self, follower: Follower) -> Iterator[None]:
-        """From now on it takes what concerns it; what is done within asks for it to begin, and tells it what it is.
-
-        Notifications may come in the same breath as the answer, and so may the end of the connection.
-        """
-        self._beginning.append(follower)
-        try:
-            yield
-            self._followers.append(follower)
-        finally:
-            self._beginning.remove(follower)
-            self._settle(follower)
-        if self._feed.ended:
-            follower.close()
-
-    def _settle(self, follower: Follower) -> None:
-        """Give it what has been held for it; what nobody waits for any more is for everybody, or has been taken."""
-        for held in self._held:
-            if follower in held.waiting:
-                held.waiting.remove(follower)
-                held.taken |= _told(follower, held.arrived)
-        self._feed.put(held.arrived for held in self._held if not (held.waiting or held.taken))
-        self._held = deque((held for held in self._held if held.waiting), MAX_UNREAD)
+            self._followers.close()
 
     async def _receive(self) -> bytes | None:
         while True:
@@ -248,13 +186,7 @@ class Connection:
         except InvalidRequest as error:
             log.warning("ignored %s: %s", message.method, error.message)
             return
-        arrived = declaration, params
-        takers = [follower for follower in self._followers if _told(follower, arrived)]
-        self._followers = [follower for follower in self._followers if not follower.ended]
-        if waiting := [follower for follower in self._beginning if follower.may_concern(params)]:
-            self._held.append(_Held(arrived, waiting, bool(takers)))
-        elif not takers:
-            self._feed.put([arrived])
+        self._followers.tell(declaration, params)
 
     def _be_asked(self, request: Request) -> None:
         if self._asked < MAX_ASKED:
@@ -271,12 +203,3 @@ class Connection:
             log.debug("the server is gone; nobody waits for the answer")
         finally:
             self._asked -= 1
-
-
-def _told(follower: Follower, arrived: Arrived) -> bool:
-    """Tell it what concerns it; whether it did."""
-    declaration, params = arrived
-    concerned = not follower.ended and follower.concerns(params)
-    if concerned:
-        follower.take(declaration, params)
-    return concerned

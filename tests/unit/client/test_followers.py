@@ -1,4 +1,4 @@
-"""Who is told what by the Python client, however much comes in one breath (``app_server.client.connection``).
+"""Who is told what by the Python client, however much comes in one breath (``app_server.client.followers``).
 
 The test holds the server's end of the connection, and writes several lines before the client gets to read the first.
 """
