@@ -1,12 +1,9 @@
 """Clients that others have published, driven against this server; what they need, and where it comes from.
 
-They are pinned in ``pyproject.toml`` (dependency group ``clients``) and installed by ``make test``, without what they
-depend on: the official one wants a binary that nothing here uses. Where they are missing the tests fail. Set
-APP_SERVER_WITHOUT_CLIENTS=1 to leave these tests out, for example where there is no network; they are then reported
-as skipped.
+They are pinned in ``pyproject.toml`` (dependency group ``clients``) and installed by ``make test-clients``, without
+what they depend on: the official one wants a binary that nothing here uses. Where they are missing the tests fail.
 """
 
-import os
 import tomllib
 from collections.abc import AsyncIterator
 from importlib.metadata import PackageNotFoundError, version
@@ -16,8 +13,6 @@ import pytest
 
 from app_server.fake_openai.server import FakeOpenAI
 from tests.clients.support import Client, ClientProcess, client_process
-
-LEAVE_OUT = "APP_SERVER_WITHOUT_CLIENTS"
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +24,6 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="module", autouse=True)
 def published_clients() -> None:
     """Both are there, in the versions that are pinned."""
-    if os.environ.get(LEAVE_OUT, "") not in {"", "0"}:
-        pytest.skip(f"{LEAVE_OUT} is set")
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
     pinned = dict(pin.split("==") for pin in project["dependency-groups"]["clients"])
     missing = [
@@ -38,8 +31,7 @@ def published_clients() -> None:
     ]
     if missing:
         pytest.fail(
-            f"Published clients are missing: {', '.join(missing)}. `make test` installs them, for which it needs the"
-            f" network; {LEAVE_OUT}=1 leaves these tests out.",
+            f"Published clients are missing: {', '.join(missing)}. `make test-clients` installs them.",
             pytrace=False,
         )
 

@@ -6,8 +6,12 @@ What it does stands in ``programs/codex_app_server_client``.
 
 from typing import Final
 
+import pytest
+
 from app_server.fake_openai.server import FakeOpenAI
 from tests.clients.support import Client, bearers, pause_after_first_delta, told, tool_outputs
+
+pytestmark = pytest.mark.clients
 
 PROGRAMS: Final = "tests.clients.programs.codex_app_server_client"
 

@@ -7,8 +7,12 @@ import sysconfig
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from app_server.fake_openai.server import FakeOpenAI
 from tests.clients.support import Client, bearers, pause_after_first_delta, told
+
+pytestmark = pytest.mark.clients
 
 PROGRAMS: Final = "tests.clients.programs.openai_codex_sync"
 

@@ -5,8 +5,12 @@ What it does stands in ``programs/openai_codex_async``.
 
 from typing import Final
 
+import pytest
+
 from app_server.fake_openai.server import FakeOpenAI
 from tests.clients.support import Client, pause_after_first_delta, told
+
+pytestmark = pytest.mark.clients
 
 PROGRAMS: Final = "tests.clients.programs.openai_codex_async"
 

@@ -12,6 +12,8 @@ from app_server.fake_openai.tokens import TokenSet
 from tests.clients.support import Client, bearers, tool_outputs
 from tests.support.server import Json
 
+pytestmark = pytest.mark.clients
+
 PROGRAMS: Final = "tests.clients.programs.openai_codex_handler"
 
 REFRESH: Final = ["account/chatgptAuthTokens/refresh", {"reason": "unauthorized", "previousAccountId": "acct-1"}]
