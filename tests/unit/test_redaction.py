@@ -74,7 +74,6 @@ def test_what_looks_like_a_secret_is_masked(text: str) -> None:
     assert MASK in redact(text)
 
 
-@pytest.mark.parametrize("name", SECRET_NAMES)
 @pytest.mark.parametrize(
     "write",
     [
@@ -90,12 +89,11 @@ def test_what_looks_like_a_secret_is_masked(text: str) -> None:
         lambda name, value: f"f({name}={value!r})",
     ],
 )
-def test_a_value_is_masked_wherever_its_name_says_that_it_is_secret(
-    name: str, write: Callable[[str, str], str]
-) -> None:
-    text = redact(write(name, CANARY))
-    assert CANARY not in text
-    assert name in text
+def test_a_value_is_masked_wherever_its_name_says_that_it_is_secret(write: Callable[[str, str], str]) -> None:
+    for name in SECRET_NAMES:
+        text = redact(write(name, CANARY))
+        assert CANARY not in text, name
+        assert name in text
 
 
 @pytest.mark.parametrize("value", [f'a"{CANARY}', f"\\{CANARY}", f"a\n{CANARY}", f"ü{CANARY}", f'\\\\\\"{CANARY}'])

@@ -1,6 +1,6 @@
 """What is wrong with params is told in the reference's words, because clients match on them (wire.md section 2)."""
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from pydantic import ValidationError
@@ -54,12 +54,14 @@ def told_of(method: str, params: str) -> str | None:
     return None
 
 
-@pytest.mark.parametrize(("method", "params", "text"), reference_texts_turns.ROWS + reference_texts_threads.ROWS)
-def test_the_words_are_those_of_the_reference_inside_of_unions_and_lists(
-    method: str, params: str, text: str | None
-) -> None:
-    assert told_of(method, params) == text
-    assert (told(method, params) is None) is (text is None)
+CONVERSATIONS: Final = reference_texts_turns.ROWS + reference_texts_threads.ROWS
+
+
+@pytest.mark.parametrize("method", sorted({method for method, _, _ in CONVERSATIONS}))
+def test_the_words_are_those_of_the_reference_inside_of_unions_and_lists(method: str) -> None:
+    expected = {params: text for about, params, text in CONVERSATIONS if about == method}
+    assert {params: told_of(method, params) for params in expected} == expected
+    assert [params for params, text in expected.items() if (told(method, params) is None) is not (text is None)] == []
 
 
 @pytest.mark.parametrize(
