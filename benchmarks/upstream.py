@@ -64,6 +64,7 @@ class Upstream:
         self._http.request("POST", self._control_path + path, json.dumps(body))
         answer = self._http.getresponse()
         content = answer.read()
+        self._http.close()  # the fake would, while a row is measured; the next request connects anew
         if answer.status != 200:
             raise RuntimeError(f"the fake refused {path}: {content.decode()}")
         return json.loads(content)
